@@ -1,0 +1,15 @@
+"""Errors that are meant for people: what was wrong, where, and what to write instead."""
+
+from __future__ import annotations
+
+
+class ZooError(Exception):
+    """Something failed that a person can do something about. Shown without a traceback, exit code 1."""
+
+    exit_code = 1
+
+
+class UsageError(ZooError, ValueError):
+    """What was asked for makes no sense as written. Shown without a traceback, exit code 2."""
+
+    exit_code = 2
