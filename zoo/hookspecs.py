@@ -48,9 +48,7 @@ class Register(Protocol):
     def critic(self, name: str, target: str, *, summary: str) -> None:
         """Offer a critic: (lightness, chroma) -> logits."""
 
-    def loss(
-        self, name: str, target: str, *, summary: str, weight: float = 1.0, adversarial: bool = False
-    ) -> None:
+    def loss(self, name: str, target: str, *, summary: str, weight: float = 1.0, adversarial: bool = False) -> None:
         """Offer a loss: over (fake, real) pictures, or, if `adversarial`, over a critic's logits.
 
         `weight` is its factor in a sum where none is written.

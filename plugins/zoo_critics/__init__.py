@@ -1,0 +1,1 @@
+"""Critics: PatchGAN and PixelGAN."""

@@ -1,0 +1,45 @@
+"""Losses that compare the chroma of every pixel. One unit of chroma is 110 units of a* or b*."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from zoo.contracts import Picture
+
+
+class L1(nn.Module):
+    """Mean absolute error of the chroma."""
+
+    def forward(self, fake: Picture, real: Picture) -> Tensor:
+        """Compare two batches of pictures."""
+        return F.l1_loss(fake.chroma.float(), real.chroma.float())
+
+
+class L2(nn.Module):
+    """Mean squared error of the chroma."""
+
+    def forward(self, fake: Picture, real: Picture) -> Tensor:
+        """Compare two batches of pictures."""
+        return F.mse_loss(fake.chroma.float(), real.chroma.float())
+
+
+class SmoothL1(nn.Module):
+    """Mean error of the chroma: squared, over twice `beta`, below `beta`; absolute, less half of `beta`, above.
+
+    It is Huber's loss over `beta` (Girshick 2015, Fast R-CNN).
+
+    Args:
+        beta: Where the square turns into a straight line, in units of chroma (0.1 is 11 units of a* or b*).
+    """
+
+    def __init__(self, *, beta: Annotated[float, Field(gt=0)] = 0.1) -> None:
+        super().__init__()
+        self.beta = beta
+
+    def forward(self, fake: Picture, real: Picture) -> Tensor:
+        """Compare two batches of pictures."""
+        return F.smooth_l1_loss(fake.chroma.float(), real.chroma.float(), beta=self.beta)

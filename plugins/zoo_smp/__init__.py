@@ -1,0 +1,1 @@
+"""Generators from segmentation-models-pytorch: ten and more decoders over hundreds of encoders."""

@@ -1,0 +1,46 @@
+"""What all tests share: a clean surrounding, and small photographs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+# Before anything imports a library that reads them.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from zoo import registry
+
+torch.set_num_threads(2)
+
+
+@pytest.fixture(autouse=True)
+def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run every test in a folder of its own, away from the user's configuration and caches."""
+    for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / ".xdg" / name.lower()))
+    for name in ("ZOO_PLUGINS", "ZOO_STRICT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    registry.get.cache_clear()
+
+
+def colourful(height: int, width: int, seed: int = 0) -> Image.Image:
+    """A smooth, colourful picture."""
+    rng = np.random.default_rng(seed)
+    small = Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8))
+    return small.resize((width, height), Image.Resampling.BICUBIC)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder of twelve small colour photographs."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(12):
+        colourful(72, 96, seed=number).save(folder / f"{number:02}.png")
+    return folder

@@ -1,0 +1,177 @@
+"""Every decoder of segmentation-models-pytorch as a generator."""
+
+import copy
+import inspect
+import time
+import typing
+import warnings
+
+import pytest
+import torch
+from pydantic import TypeAdapter, ValidationError
+from safetensors.torch import load, save
+from zoo_smp.plugin import SUMMARIES
+
+from zoo.errors import UsageError, ZooError
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # what third parties warn about while they are imported
+    from zoo_smp import model as models
+
+# The smallest encoders there are: timm's own, for tests.
+ENCODERS = dict.fromkeys(SUMMARIES, "tu-test_resnet") | {"dpt": "tu-test_vit"}
+MULTIPLES = dict.fromkeys(SUMMARIES, 32) | {"pspnet": 8, "deeplabv3": 8, "deeplabv3plus": 16, "pan": 128}
+NARROW: dict[str, dict[str, object]] = {
+    **{key: {"decoder_channels": (16, 8, 8, 8, 8)} for key in ("unet", "unetplusplus", "manet")},
+    **{key: {"decoder_channels": 16} for key in ("deeplabv3", "deeplabv3plus", "upernet", "pan")},
+    "linknet": {},
+    "fpn": {"decoder_pyramid_channels": 16, "decoder_segmentation_channels": 32},
+    "pspnet": {"psp_out_channels": 16},
+    "segformer": {"decoder_segmentation_channels": 16},
+    "dpt": {"decoder_intermediate_channels": (8, 8, 8, 8), "decoder_fusion_channels": 8},
+}
+
+
+def make(name: str, **options: object) -> models.SmpGenerator:
+    return getattr(models, name)(**{"encoder": ENCODERS[name], "weights": "none"} | options)
+
+
+@pytest.mark.parametrize("name", SUMMARIES)
+def test_trains(name: str) -> None:
+    net = make(name, **NARROW[name])
+    assert net.multiple == MULTIPLES[name]
+    size = max(64, net.multiple)
+    chroma = net(torch.randn(2, 1, size, size))
+    assert chroma.shape == (2, 2, size, size)
+    chroma.square().sum().backward()
+    without = [key for key, p in net.named_parameters() if p.requires_grad and p.grad is None]
+    assert without == []
+    # A vision transformer's classifier and its norm are never used.
+    assert sum(not p.requires_grad for p in net.parameters()) == (4 if name == "dpt" else 0)
+
+
+@pytest.mark.parametrize("name", SUMMARIES)
+def test_takes_any_multiple(name: str) -> None:
+    net = make(name, stem="repeat", **NARROW[name]).eval()
+    height, width = 3 * net.multiple, net.multiple
+    with torch.no_grad():
+        assert net(torch.randn(1, 1, height, width)).shape == (1, 2, height, width)
+
+
+@pytest.mark.parametrize("name", SUMMARIES)
+def test_options_are_described_and_typed(name: str) -> None:
+    factory = getattr(models, name)
+    hints = typing.get_type_hints(factory, include_extras=True)
+    signature = inspect.signature(factory)
+    assert {"encoder", "weights", "stem", "restoring"} < signature.parameters.keys()
+    assert not {"in_channels", "classes", "activation", "upsampling", "kwargs"} & signature.parameters.keys()
+    for option, parameter in signature.parameters.items():
+        assert parameter.kind is inspect.Parameter.KEYWORD_ONLY
+        assert f"    {option}: " in factory.__doc__
+        assert TypeAdapter(hints[option]).validate_python(parameter.default) == parameter.default
+
+
+def test_option_types_are_narrow() -> None:
+    hints = typing.get_type_hints(models.deeplabv3plus, include_extras=True)
+    assert TypeAdapter(hints["encoder_output_stride"]).validate_python("8") == 8
+    assert TypeAdapter(hints["decoder_atrous_rates"]).validate_python(["6", "12", "18"]) == (6, 12, 18)
+    for option, wrong in {"encoder_output_stride": "9", "encoder_depth": 6, "decoder_aspp_dropout": 1}.items():
+        with pytest.raises(ValidationError):
+            TypeAdapter(hints[option]).validate_python(wrong)
+
+
+@pytest.mark.parametrize(("name", "multiple"), [("unet", 16), ("fpn", 16), ("pspnet", 16)])
+def test_depth_brings_its_widths_and_its_size_along(name: str, multiple: int) -> None:
+    net = make(name, encoder_depth=4)
+    assert net.multiple == multiple
+    assert net(torch.randn(2, 1, 32, 48)).shape == (2, 2, 32, 48)
+
+
+def test_unused_stages_of_the_encoder_are_frozen() -> None:
+    net = make("pspnet", encoder="resnet18")
+    frozen = {key.split(".")[2] for key, p in net.named_parameters() if not p.requires_grad}
+    assert frozen == {"layer3", "layer4"}
+
+
+@pytest.mark.slow
+def test_encoders_that_want_one_size_take_any() -> None:
+    swin = make("segformer", encoder="tu-swin_tiny_patch4_window7_224", encoder_depth=3, **NARROW["segformer"]).eval()
+    with torch.no_grad():
+        assert swin(torch.randn(1, 1, 64, 96)).shape == (1, 2, 64, 96)
+
+
+def test_grey_photo_is_srgb_normalized() -> None:
+    # L* 0, 50 and 100 in sRGB: 0, 118.9/255 (the known middle grey) and 1.
+    grey = models.grey_photo(torch.tensor([-1.0, 0.0, 1.0]).view(1, 1, 1, 3))
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    rgb = grey[0, :, 0].T * std + mean
+    assert torch.allclose(rgb, torch.tensor([[0.0], [0.4663], [1.0]]).expand(3, 3), atol=1e-3)
+
+
+def test_copies_and_travels_through_safetensors() -> None:
+    net = make("unet", **NARROW["unet"]).eval()
+    x = torch.randn(1, 1, 32, 32)
+    other = make("unet", weights="imagenet", restoring=True, **NARROW["unet"]).eval()
+    other.load_state_dict(load(save(net.state_dict())))
+    assert torch.equal(net(x), other(x))
+    assert torch.equal(net(x), copy.deepcopy(net)(x))
+
+
+def test_trains_under_bfloat16_autocast() -> None:
+    net = make("unet", stem="repeat", **NARROW["unet"])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        chroma = net(torch.randn(2, 1, 64, 64))
+    chroma.float().square().sum().backward()
+    assert all(p.grad.isfinite().all() for p in net.parameters())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"encoder": "resnet3"}, "did you mean 'resnet"),
+        ({"encoder": "convnext_tiny"}, "did you mean 'tu-convnext_tiny'"),
+        ({"encoder": "tu-resnet188"}, "did you mean 'tu-resnet18"),
+        ({"encoder": "resnet18", "weights": "imagenet1"}, "It has: imagenet, ssl, swsl, none"),
+        ({"encoder": "tu-resnet18", "weights": "b_in1k"}, "It has: a1_in1k, "),
+        ({"encoder": "tu-resnet18.b_in1k"}, "It has: a1_in1k, "),
+        ({"encoder": "tu-resnet18.a1_in1k", "weights": "a2_in1k"}, "leave one out"),
+        ({"encoder": "tu-test_resnet", "weights": "none", "decoder_channels": (4, 4)}, "smp-unet does not work with"),
+        ({"encoder": "tu-maxvit_tiny_tf_224", "weights": "none"}, "smp-unet does not work with"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_explained(options: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        models.unet(**options)
+
+
+@pytest.mark.parametrize(("name", "encoder"), [("unet", "resnet18"), ("unet", "tu-resnet18"), ("dpt", "tu-test_vit")])
+def test_without_a_network_it_says_so_at_once(
+    name: str, encoder: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: typing.Any
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    begun = time.monotonic()
+    with pytest.raises(ZooError, match=r"^Could not fetch the weights 'imagenet' of .*weights=none.*HF_HOME"):
+        make(name, encoder=encoder, weights="imagenet")
+    assert time.monotonic() - begun < 5
+    assert caplog.records == []
+    # Made for saved weights, it fetches nothing.
+    make(name, encoder=encoder, weights="imagenet", restoring=True)
+
+
+def test_pretrained_weights_that_were_fetched_before_are_used_without_a_network(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: typing.Any
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    import timm
+
+    source = timm.create_model("test_resnet")
+    repository = tmp_path / ("models--" + timm.get_pretrained_cfg("test_resnet").hf_hub_id.replace("/", "--"))
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text("0" * 40)
+    (repository / "snapshots" / ("0" * 40)).mkdir(parents=True)
+    (repository / "snapshots" / ("0" * 40) / "model.safetensors").write_bytes(save(source.state_dict()))
+    net = make("unet", weights="imagenet", stem="repeat")
+    found = dict(net.model.encoder.model.named_parameters())
+    assert torch.equal(found["layer1.0.conv1.weight"], source.layer1[0].conv1.weight)

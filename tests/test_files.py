@@ -1,0 +1,117 @@
+"""zoo.files: written whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from zoo import files
+
+
+def test_replaces_what_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with files.replacing(path) as file:
+        file.write(b"new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, KeyboardInterrupt])
+def test_a_failed_write_leaves_nothing_behind(tmp_path: Path, kind: type[BaseException]) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def fail_halfway() -> None:
+        with files.replacing(path) as file:
+            file.write(b"half")
+            raise kind
+
+    with pytest.raises(kind):
+        fail_halfway()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failed_rename_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path, target: Path) -> None:
+        raise OSError(errno.EACCES, "no")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(OSError, match="no"):
+        files.write_text(tmp_path / "a.txt", "x")
+    assert not list(tmp_path.iterdir())
+
+
+def test_folders(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        files.write_text(tmp_path / "missing" / "a.txt", "x")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IsADirectoryError):
+        files.write_text(tmp_path / "folder", "x")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no umask")
+def test_permissions_are_those_of_any_new_file(tmp_path: Path) -> None:
+    files.write_text(tmp_path / "a.txt", "x")
+    (tmp_path / "b.txt").write_text("x")
+    assert (tmp_path / "a.txt").stat().st_mode == (tmp_path / "b.txt").stat().st_mode
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_links_stay_links(tmp_path: Path) -> None:
+    real = tmp_path / "real.txt"
+    real.write_text("old")
+    link = tmp_path / "link.txt"
+    link.symlink_to(real)
+    files.write_text(link, "new")
+    assert link.is_symlink()
+    assert real.read_text() == "new"
+
+
+def test_writers_of_the_same_file_do_not_mix(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    texts = [letter * 100_000 for letter in "abcd"]
+    threads = [threading.Thread(target=files.write_text, args=(path, text)) for text in texts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert path.read_text() in texts
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its names are measured differently")
+def test_the_longest_names_that_a_disk_allows(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 251 + ".txt")
+    files.write_text(path, "x")
+    assert path.read_text() == "x"
+
+
+def test_text_and_json(tmp_path: Path) -> None:
+    files.write_text(tmp_path / "a.txt", "grün\n")
+    assert (tmp_path / "a.txt").read_bytes() == "grün\n".encode()
+    files.write_json(tmp_path / "a.json", {"é": [1, 2.5, None]})
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"é": [1, 2.5, None]}
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(errno.ENOSPC, "the disk is full"), (errno.EACCES, "no permission"), (errno.EROFS, "that disk is read-only")],
+)
+def test_os_errors_in_words(number: int, said: str) -> None:
+    assert files.explain_os_error(OSError(number, os.strerror(number))) == said
+
+
+def test_other_os_errors() -> None:
+    assert files.explain_os_error(OSError(errno.EPIPE, "Broken pipe")) == "Broken pipe"
+    assert files.explain_os_error(OSError("something else")) == "something else"
+    assert files.explain_os_error(OSError()) == "OSError"

@@ -1,0 +1,20 @@
+"""zoo resume: go on with a run that stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def resume(folder: Annotated[Path, typer.Argument(metavar="RUN", help="The run's folder.")]) -> None:
+    """Go on with a run from its newest checkpoint, as if it had never stopped."""
+    from zoo.run import Run
+    from zoo.terminal import Display
+
+    run = Run.open(folder)
+    from zoo import training
+
+    with Display() as display:
+        training.resume(run, watcher=display)

@@ -1,0 +1,76 @@
+"""zoo run: train a combination."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from zoo.errors import UsageError
+from zoo.recipe import Recipe
+
+_PARTS = "Parts"
+_TRAINING = "Training"
+
+
+def run(
+    gen: Annotated[str | None, typer.Option("--gen", help="Generator, such as unet-deep:base=32.")] = None,
+    critic: Annotated[str | None, typer.Option(help="Critic, such as patch:layers=4; none trains without.")] = None,
+    loss: Annotated[str | None, typer.Option(help="Sum of losses, such as 100*l1+adv+0.1*gram.")] = None,
+    data: Annotated[str | None, typer.Option(help="Data set, or a folder of photographs.")] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option("--recipe", "-r", help="Recipe's name or .toml file: it fills in what is not said here."),
+    ] = None,
+    size: Annotated[int | None, typer.Option(help="Side of the training crops in pixels.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Pictures per step.")] = None,
+    epochs: Annotated[float | None, typer.Option(help="End after so many rounds through the data.")] = None,
+    steps: Annotated[int | None, typer.Option(help="End after so many steps.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="End after so many minutes.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of weights, order and crops.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cuda, cuda:1, mps or cpu.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run; by default the generator's, numbered.")] = None,
+    runs: Annotated[Path, typer.Option(help="Folder of runs.")] = Path("runs"),
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Any other field of the recipe; may be repeated."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Stop before training, after one step on real data.")
+    ] = False,
+) -> None:
+    """Assemble a generator, a critic, losses and a data set, and train."""
+    given = {
+        "generator": gen, "critic": critic, "loss": loss, "data": data, "size": size, "batch": batch,
+        "epochs": epochs, "steps": steps, "minutes": minutes, "lr": lr, "seed": seed, "device": device,
+    }  # fmt: skip
+    changes = {**given, **_settings(settings or [], given)}
+    from_file = recipe is not None and recipe.endswith(".toml")
+    chosen = Recipe.load(str(recipe), **changes) if from_file else Recipe.named(recipe, **changes)
+    chosen.check_parts()
+
+    # From here on torch is needed; what was wrong until here was said without waiting for it.
+    from zoo import training
+    from zoo.terminal import Display, print_assembly, print_rehearsal
+
+    if dry_run:
+        parts, losses = training.rehearse(chosen)
+        print_assembly(parts)
+        print_rehearsal(losses)
+        return
+    with Display() as display:
+        training.train(chosen, runs=runs, name=name, watcher=display)
+
+
+def _settings(settings: list[str], given: dict[str, Any]) -> dict[str, str]:
+    pairs = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise UsageError(f"--set {setting}: write --set key=value")
+        if given.get(key) is not None:
+            raise UsageError(f"--set {setting}: {key} is given twice")
+        pairs[key] = value
+    return pairs

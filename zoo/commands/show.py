@@ -1,0 +1,34 @@
+"""zoo show: one component."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from zoo import registry
+from zoo.errors import UsageError
+from zoo.suggest import did_you_mean
+
+
+def show(
+    name: Annotated[str, typer.Argument(help="A component's name, with options if you like.")],
+    size: Annotated[int, typer.Option(help="Side of the pictures that a network is measured at.", min=16)] = 256,
+) -> None:
+    """Show a component's options and, of a network, its parameters, its work and its memory."""
+    from zoo.spec import parse
+
+    known = registry.get()
+    spec = parse(name)
+    found = [c for c in known.components if spec.name in (c.name, c.qualified)]
+    found += [
+        known.find(kind, target) for (kind, alias), target in known.catalogue.aliases.items() if alias == spec.name
+    ]
+    if not found:
+        raise UsageError(
+            f"there is no component {spec.name!r}{did_you_mean(spec.name, [c.name for c in known.components])}"
+        )
+    from zoo.terminal import print_component
+
+    for component in found:
+        print_component(component, spec, size)

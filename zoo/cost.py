@@ -1,0 +1,63 @@
+"""What a network costs: parameters, arithmetic, memory and time at a size."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from zoo import registry
+from zoo.plugins import Component
+from zoo.spec import Spec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def cost_of(component: Component, spec: Spec, size: int) -> str:
+    """Measure a generator or a critic at a size, on this CPU; the empty string for other kinds."""
+    if component.kind not in ("generator", "critic"):
+        return ""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from zoo.model import predict_chroma
+
+    spec = Spec(component.qualified, spec.options)
+    network: nn.Module = registry.get().build(component.kind, spec, size=size, restoring=True)
+    lightness, chroma = torch.zeros(1, 1, size, size), torch.zeros(1, 2, size, size)
+
+    def forward() -> None:
+        if component.kind == "generator":
+            predict_chroma(network, lightness, torch.float32)
+        else:
+            network(lightness, chroma)
+
+    kept = 0
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        nonlocal kept
+        kept += tensor.nbytes if not isinstance(tensor, nn_parameter) else 0
+        return tensor
+
+    nn_parameter = torch.nn.Parameter
+    network.train()
+    # Statistics of one value per channel are refused in training; in eval the saved tensors are the same.
+    network.eval()
+    with FlopCounterMode(display=False) as counter, torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
+        forward()
+    with torch.inference_mode():
+        start = time.perf_counter()
+        forward()
+        seconds = time.perf_counter() - start
+    parameters = sum(p.numel() for p in network.parameters())
+    multiple = getattr(network, "multiple", 1)
+    return "\n".join(
+        [
+            f"at {size}×{size}:",
+            f"  parameters  {parameters / 1e6:.2f} M ({parameters * 4 / 2**20:.0f} MiB in float32)",
+            f"  arithmetic  {counter.get_total_flops() / 1e9:.2f} GFLOP forward, per picture",
+            f"  memory      {kept / 2**20:.0f} MiB of activations kept for training, per picture in float32",
+            f"  time        {seconds * 1000:.0f} ms forward, one picture, on this CPU",
+            *([f"  multiple    of {multiple} pixels; other sizes are padded"] if multiple > 1 else []),
+        ]
+    )

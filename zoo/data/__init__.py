@@ -1,0 +1,1 @@
+"""From photographs to batches on the device: crop, mirror, convert."""

@@ -1,0 +1,133 @@
+"""An endless stream of training crops. Which crop stands at which position is a pure function of the seed.
+
+Position p of a data set of n photographs is in epoch p // n, at place p % n of that epoch's own shuffle. So a run can
+go on from any position, with any number of loader processes, and see exactly what it would have seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from zoo.contracts import PhotoDataset
+from zoo.errors import ZooError
+
+_MOST_BAD_IN_A_ROW = 20
+
+
+class Batch(NamedTuple):
+    """What the loader hands to the trainer."""
+
+    photos: Tensor
+    """uint8 (N, 3, size, size), sRGB."""
+    problems: list[str]
+    """Photographs that could not be read, in words; others stand in for them."""
+
+
+class Stream(Dataset[tuple[Tensor, list[str]]]):
+    """Training crops by position."""
+
+    def __init__(self, photos: PhotoDataset, *, size: int, smallest: float, flip: bool, seed: int) -> None:
+        self.photos, self.size, self.smallest, self.flip, self.seed = photos, size, smallest, flip, seed
+        self._order: tuple[int, list[int]] = (-1, [])
+
+    def __getitem__(self, position: int) -> tuple[Tensor, list[str]]:
+        """Return the crop at a position, uint8 (3, size, size), and what went wrong on the way.
+
+        Raises:
+            ZooError: many photographs in a row cannot be read: the folder is gone, rather than one file damaged.
+        """
+        rng = np.random.default_rng((self.seed, position))
+        problems: list[str] = []
+        index = self._index(position)
+        while True:
+            try:
+                photo = self.photos[index]
+                return random_crop(photo, self.size, rng, smallest=self.smallest, flip=self.flip), problems
+            except (ZooError, OSError) as error:
+                problems.append(str(error))
+                if len(problems) == min(_MOST_BAD_IN_A_ROW, len(self.photos)):
+                    raise ZooError(f"no photograph can be read any more; the last error: {error}") from error
+                index = (index + 1) % len(self.photos)
+
+    def _index(self, position: int) -> int:
+        epoch, place = divmod(position, len(self.photos))
+        if self._order[0] != epoch:
+            shuffle = np.random.default_rng((self.seed, epoch, 1)).permutation(len(self.photos))
+            self._order = (epoch, shuffle.tolist())
+        return self._order[1][place]
+
+
+def batches(stream: Stream, *, batch: int, start: int, workers: int, device: torch.device) -> Iterator[Batch]:
+    """Yield batches without end, from a position on, their photos on the device.
+
+    Args:
+        stream: where the crops come from.
+        batch: crops per batch.
+        start: position of the first crop, in images seen so far.
+        workers: processes that load; 0 loads in this one.
+        device: where the photos go, as uint8.
+    """
+    loader = DataLoader(
+        stream,
+        batch_sampler=_Positions(start, batch),
+        num_workers=workers,
+        collate_fn=_collate,
+        pin_memory=device.type == "cuda",
+        prefetch_factor=4 if workers else None,
+    )
+    for photos, problems in loader:
+        yield Batch(photos.to(device, non_blocking=True), problems)
+
+
+def random_crop(photo: Tensor, size: int, rng: np.random.Generator, *, smallest: float, flip: bool) -> Tensor:
+    """Cut a random square out of a photo and resize it.
+
+    Args:
+        photo: uint8 (3, H, W). Smaller ones than `size` are enlarged.
+        size: side of the result in pixels.
+        rng: decides.
+        smallest: the square's side is at least this share of the photo's short side.
+        flip: mirror half of them.
+    """
+    height, width = photo.shape[1:]
+    side = max(1, round(min(height, width) * rng.uniform(smallest, 1)))
+    top = int(rng.integers(height - side + 1))
+    left = int(rng.integers(width - side + 1))
+    mirrored = bool(rng.random() < 0.5) and flip
+    crop = resize(photo[:, top : top + side, left : left + side], size, size)
+    return crop.flip(-1) if mirrored else crop
+
+
+def central_crop(photo: Tensor, size: int) -> Tensor:
+    """Cut the largest square out of the middle of a photo, uint8 (3, H, W), and resize it."""
+    height, width = photo.shape[1:]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return resize(photo[:, top : top + side, left : left + side], size, size)
+
+
+def resize(photo: Tensor, height: int, width: int) -> Tensor:
+    """Resize (C, H, W), of whatever type, with antialiasing."""
+    if photo.shape[1:] == (height, width):
+        return photo.contiguous()
+    return F.interpolate(photo[None], (height, width), mode="bilinear", antialias=True)[0]
+
+
+class _Positions:
+    def __init__(self, start: int, batch: int) -> None:
+        self.start, self.batch = start, batch
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return (list(range(first, first + self.batch)) for first in count(self.start, self.batch))
+
+
+def _collate(items: list[tuple[Tensor, list[str]]]) -> tuple[Tensor, list[str]]:
+    return torch.stack([photo for photo, _ in items]), [problem for _, found in items for problem in found]

@@ -1,0 +1,76 @@
+"""Which device, and which precision on it."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+from zoo.errors import UsageError
+
+
+def pick_device(wanted: str) -> torch.device:
+    """Return the device that a recipe names; `auto` takes CUDA before MPS before the CPU.
+
+    Raises:
+        UsageError: it is not there.
+    """
+    if wanted == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    device = torch.device(wanted)
+    if device.type == "cuda":
+        there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= there:
+            has = f"{there} CUDA device{'s' * (there != 1)}" if there else "no CUDA device"
+            raise UsageError(f"--device {wanted}: torch {torch.__version__} sees {has} here; write --device auto")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise UsageError(f"--device mps: torch {torch.__version__} sees no Apple GPU here; write --device auto")
+    return device
+
+
+def pick_dtype(wanted: str, device: torch.device) -> torch.dtype:
+    """Return what the networks compute in: bfloat16 where it was asked for, or where the hardware is fast at it."""
+    if wanted == "auto":
+        wanted = "bf16" if _fast_at_bf16(device) else "float32"
+    return torch.bfloat16 if wanted == "bf16" else torch.float32
+
+
+def pick_workers(wanted: int | None, device: torch.device) -> int:
+    """Return the number of loader processes: one beside a CPU that trains, more to feed a GPU."""
+    if wanted is not None:
+        return wanted
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if device.type == "cpu":
+        return min(1, cores - 1)
+    return min(8, max(1, cores - 1))
+
+
+def describe_device(device: torch.device) -> str:
+    """Name a device for people."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return f"cpu ({torch.get_num_threads()} threads)" if device.type == "cpu" else str(device)
+
+
+def memory_in_use(device: torch.device) -> int:
+    """Return the peak of the device's memory in bytes; on a CPU, what the process holds now."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if device.type == "mps":
+        return torch.mps.driver_allocated_memory()
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
+
+
+def _fast_at_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type == "cpu":
+        # Without the instructions, bfloat16 is emulated and slower than float32.
+        return any(
+            getattr(torch.cpu, check, bool)() for check in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        )
+    return False

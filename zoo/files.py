@@ -1,0 +1,92 @@
+"""Files that are either written whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EACCES: "no permission",
+    errno.EPERM: "no permission",
+    errno.EROFS: "that disk is read-only",
+    errno.ENOENT: "there is no such file or folder",
+    errno.ENOTDIR: "a part of that path is a file, not a folder",
+    errno.EISDIR: "that is a folder, not a file",
+    errno.ENAMETOOLONG: "the name is too long",
+    errno.EFBIG: "the file would be larger than is allowed there",
+    errno.EMFILE: "too many files are open",
+    errno.ENFILE: "too many files are open",
+    errno.EIO: "the disk reports a fault",
+}
+if hasattr(errno, "EDQUOT"):  # Windows has no quotas of this kind
+    _REASONS[errno.EDQUOT] = "the quota on that disk is used up"
+
+
+def explain_os_error(error: OSError) -> str:
+    """Say in a few words what went wrong, to stand after "cannot write x.png: "."""
+    known = _REASONS.get(error.errno) if error.errno is not None else None
+    return known or error.strerror or str(error) or type(error).__name__
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Yield a new file, opened for writing, that takes the place of `path` when the block ends well.
+
+    Readers see the old file or the new one, never a part; after a power cut, too. When the block raises, the old
+    file stays as it was and nothing is left behind. Several writers may write the same path at once: the last one
+    wins. Where `path` is a symbolic link, the file it points to is replaced.
+
+    Raises:
+        OSError: the folder is missing or not writable, `path` is a folder, the disk is full, …
+    """
+    # Renaming onto a link would replace the link.
+    path = Path(os.path.realpath(path))
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    # A name of its own, not the target's with a suffix: that may exceed what the file system allows. Opened by open()
+    # and not by tempfile, so that the file gets the permissions that the user's umask asks for.
+    temporary = path.with_name(f".zoo-{secrets.token_hex(8)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in this folder outlast a power cut, where the system offers that (Windows does not)."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def write_bytes(path: Path, data: bytes | memoryview) -> None:
+    """Write `data` to `path`, whole or not at all."""
+    with replacing(path) as file:
+        file.write(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8 to `path`, whole or not at all."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write `value` as indented JSON to `path`, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")

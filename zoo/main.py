@@ -1,0 +1,90 @@
+"""The command `zoo`: one module of zoo/commands/ per subcommand, and what becomes of errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from zoo.commands import colorize, list_, recipe, resume, run, runs, show
+from zoo.errors import ZooError
+
+
+class _Group(TyperGroup):
+    """Shows errors to people in a few words; a traceback only with --debug."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # typer brings a click of its own
+        try:
+            return super().invoke(ctx)
+        except (typer.Exit, typer.Abort):
+            raise
+        except ZooError as error:
+            if ctx.params.get("debug"):
+                raise
+            _say(f"error: {error}")
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            _say("interrupted")
+            raise typer.Exit(130) from None
+        except BrokenPipeError:
+            # Whoever read the output, such as `head`, has seen enough.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+        except Exception as error:
+            if ctx.params.get("debug") or _is_misuse(error):
+                raise
+            _say(
+                f"error: {type(error).__name__}: {error}\nThis is a fault of zoo or of a plugin: `zoo --debug …` "
+                "shows where it happened."
+            )
+            raise typer.Exit(1) from None
+
+
+app = typer.Typer(
+    cls=_Group,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Train your own model to colour black-and-white photographs: any generator × critic × loss × data set.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from zoo.plugins import zoo_version
+
+        typer.echo(f"zoo {zoo_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _zoo(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command("run")(run.run)
+app.command("resume")(resume.resume)
+app.command("colorize")(colorize.colorize)
+app.command("list")(list_.list_)
+app.command("show")(show.show)
+app.command("runs")(runs.runs)
+app.command("recipe")(recipe.recipe)
+
+
+def _say(message: str) -> None:
+    typer.echo(message, err=True)
+
+
+def _is_misuse(error: Exception) -> bool:
+    """Whether it is the command line's own complaint, such as an option that does not exist."""
+    return hasattr(error, "format_message") and hasattr(error, "exit_code")

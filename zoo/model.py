@@ -1,0 +1,215 @@
+"""A trained model as one file: save, load, colorize.
+
+The file is safetensors: the generator's weights, and in its metadata, under the key `zoo`, JSON with all that it takes
+to use them: recipe, component, colour conventions, provenance.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from zoo import color, registry
+from zoo.data.stream import resize
+from zoo.device import pick_device, pick_dtype
+from zoo.errors import UsageError, ZooError
+from zoo.files import explain_os_error, write_bytes
+from zoo.photo import Photo
+from zoo.plugins import zoo_version
+from zoo.recipe import Recipe
+from zoo.spec import parse
+
+FORMAT = 1
+_KEY = "zoo"
+_MOST_PIXELS = 8
+"""A photograph is shown to the generator at no more than this many times size², however long it is."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained generator, ready to colour photographs."""
+
+    generator: nn.Module
+    recipe: Recipe
+    provenance: Mapping[str, Any]
+    """Images seen, data set and its fingerprint, metrics, versions."""
+    device: torch.device
+
+    @torch.inference_mode()
+    def colorize(self, photo: Photo, *, size: int | None = None) -> Tensor:
+        """Give a photograph its colours, at its own size and with its own lightness.
+
+        The generator sees it with its short side at the model's size (the training crops' one) and its aspect kept;
+        the chroma that it predicts is enlarged and joined to the full-size lightness. Colours outside sRGB lose chroma,
+        not lightness.
+
+        Args:
+            photo: from `zoo.photo.read_photo`.
+            size: another short side for the generator, in pixels.
+
+        Returns:
+            uint8 (3, H, W), sRGB.
+        """
+        height, width = photo.lightness.shape[1:]
+        side = size or self.recipe.size
+        scale = min(side / min(height, width), side * (_MOST_PIXELS / (height * width)) ** 0.5)
+        small = resize(photo.lightness, max(1, round(height * scale)), max(1, round(width * scale)))
+        lightness = (small / 50 - 1).clamp(-1, 1)[None].to(self.device)
+        chroma = predict_chroma(self.generator, lightness, pick_dtype(self.recipe.precision, self.device)).cpu()
+        ab = F.interpolate(chroma, (height, width), mode="bilinear", align_corners=False)[0] * color.AB_SCALE
+        return color.join(photo.lightness, ab)
+
+
+def predict_chroma(generator: nn.Module, lightness: Tensor, dtype: torch.dtype) -> Tensor:
+    """Run a generator on pictures of any size, in the given precision.
+
+    Args:
+        generator: see `zoo.contracts.Generator`.
+        lightness: (N, 1, H, W). Padded by repeating its edge to the multiple that the generator needs.
+        dtype: what it computes in; the result is float32.
+
+    Returns:
+        Chroma (N, 2, H, W).
+
+    Raises:
+        ZooError: the generator fails, or what it returns has another shape.
+    """
+    height, width = lightness.shape[2:]
+    multiple = getattr(generator, "multiple", 1)
+    down, right = -height % multiple, -width % multiple
+    padded = F.pad(lightness, (0, right, 0, down), mode="replicate") if down or right else lightness
+    with torch.autocast(lightness.device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
+        chroma = generator(padded)
+    wanted = (len(lightness), 2, *padded.shape[2:])
+    if tuple(chroma.shape) != wanted:
+        raise ZooError(f"the generator returned chroma of shape {tuple(chroma.shape)}, expected {wanted}")
+    cut: Tensor = chroma[:, :, :height, :width].float()
+    return cut
+
+
+def save_model(path: Path, generator: nn.Module, recipe: Recipe, provenance: Mapping[str, Any]) -> None:
+    """Write a generator as one self-describing file.
+
+    Raises:
+        OSError: it cannot be written; what stood there before still does.
+    """
+    from safetensors.torch import save
+
+    component = registry.get().find("generator", parse(recipe.generator).name)
+    about = {
+        "format": FORMAT,
+        "zoo": zoo_version(),
+        "recipe": recipe.to_table(),
+        "generator": {
+            "name": component.name,
+            "plugin": component.plugin,
+            "distribution": component.distribution,
+            "version": component.version,
+        },
+        "color": color.CONVENTIONS,
+        "provenance": dict(provenance),
+    }
+    # Cloning takes apart tensors that share memory, which the format has no way to say.
+    weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in generator.state_dict().items()}
+    write_bytes(path, save(weights, metadata={_KEY: json.dumps(about)}))
+
+
+def load_model(path: Path | str, device: str = "auto") -> Model:
+    """Load a model from its file, or from the folder of the run that made it.
+
+    Args:
+        path: the .safetensors file, or a run's folder.
+        device: where it shall run: auto, cuda, cuda:1, mps or cpu.
+
+    Raises:
+        UsageError: there is no such file, or it is not one of zoo's.
+        ZooError: it is damaged, newer than this zoo, or needs a plugin that is not installed.
+    """
+    path = _model_file(Path(path))
+    about, weights = _read(path)
+    component, recipe = about["generator"], Recipe.from_table(about["recipe"], str(path))
+    try:
+        generator = registry.get().build("generator", parse(recipe.generator), size=recipe.size, restoring=True)
+    except UsageError as error:
+        raise ZooError(
+            f"{path} needs the generator {component['name']} of the plugin {component['plugin']}: pip install "
+            f"'{component['distribution']}=={component['version']}' ({error})"
+        ) from None
+    own = generator.state_dict()
+    wrong = [name for name in own if name not in weights or own[name].shape != weights[name].shape]
+    wrong += [name for name in weights if name not in own]
+    if wrong:
+        installed = registry.get().find("generator", parse(recipe.generator).name)
+        raise ZooError(
+            f"the weights in {path} do not fit {recipe.generator} ({len(wrong)} of {len(own)} tensors, the first is "
+            f"{wrong[0]}); they were saved with {component['distribution']} {component['version']}, installed is "
+            f"{installed.distribution} {installed.version}"
+        )
+    generator.load_state_dict(weights)
+    place = pick_device(device)
+    return Model(generator.to(place).eval(), recipe, about["provenance"], place)
+
+
+def read_about(path: Path | str) -> dict[str, Any]:
+    """Read what a model file says of itself, without its weights' values.
+
+    Raises:
+        UsageError: there is no such file, or it is not one of zoo's.
+        ZooError: it is damaged, or newer than this zoo.
+    """
+    return _read(_model_file(Path(path)))[0]
+
+
+def _model_file(path: Path) -> Path:
+    from zoo.run import INFO, MODEL
+
+    if not path.is_dir():
+        if not path.exists():
+            raise UsageError(f"there is no model {path}")
+        return path
+    if (path / MODEL).is_file():
+        return path / MODEL
+    if (path / INFO).is_file():
+        raise UsageError(f"the run {path} has saved no model yet")
+    raise UsageError(f"{path} is a folder without a {MODEL}: give a model's file or a run's folder")
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if _KEY not in metadata:
+                raise UsageError(f"{path} is a safetensors file, but not a model that zoo saved")
+            about: dict[str, Any] = json.loads(metadata[_KEY])
+            if about["format"] > FORMAT:
+                raise ZooError(
+                    f"{path} was saved by zoo {about['zoo']} in a newer format ({about['format']}; this zoo reads up "
+                    f"to {FORMAT}): pip install -U gan-zoo"
+                )
+            return about, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except SafetensorError as error:
+        raise _not_a_model(path, error) from None
+    except OSError as error:
+        raise ZooError(f"{path} cannot be read: {explain_os_error(error)}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        if isinstance(error, ZooError):
+            raise
+        raise ZooError(f"{path} is damaged: what it says of itself cannot be read ({error})") from None
+
+
+def _not_a_model(path: Path, error: Exception) -> ZooError:
+    """Tell a truncated model from something else altogether: a safetensors file opens with its header's length."""
+    with path.open("rb") as file:
+        start = file.read(9)
+    if len(start) == 9 and start[8:] == b"{" and int.from_bytes(start[:8], "little") < 100_000_000:
+        return ZooError(f"{path} is damaged or cut short: fetch or copy it again ({error})")
+    return UsageError(f"{path} is not a safetensors file, so not a model of zoo's")

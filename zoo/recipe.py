@@ -1,0 +1,184 @@
+"""A recipe: everything that defines a run. Frozen; to and from TOML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from zoo import registry
+from zoo.catalogue import read_toml
+from zoo.errors import UsageError
+from zoo.spec import Spec, parse, parse_sum
+from zoo.suggest import did_you_mean
+
+DURATIONS = ("epochs", "steps", "minutes")
+
+
+class Recipe(BaseModel):
+    """Everything that defines a run.
+
+    The four parts are specs, such as `unet-deep:base=32`; see `zoo.spec`. A run ends when the first of `epochs`,
+    `steps` and `minutes` that is given is reached.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    summary: str = Field("", description="one line for people")
+    generator: str = Field(description="predicts chroma from lightness")
+    critic: str = Field(description="tells originals from coloured pictures; none: image losses alone")
+    loss: str = Field(description="a sum of losses, such as 100*l1+adv")
+    data: str = Field(description="a data set, or a folder of photographs")
+    size: int = Field(256, ge=16, le=8192, description="side of the training crops in pixels")
+    batch: int = Field(4, ge=1, description="pictures per step")
+    epochs: float | None = Field(None, gt=0, description="rounds through the data set")
+    steps: int | None = Field(None, ge=1, description="steps of both networks")
+    minutes: float | None = Field(None, gt=0, description="minutes of training")
+    lr: float = Field(2e-4, gt=0, lt=1, description="learning rate of both networks (Adam)")
+    beta1: float = Field(0.5, ge=0, lt=1, description="Adam's memory of gradients")
+    beta2: float = Field(0.999, ge=0, lt=1, description="Adam's memory of squared gradients")
+    decay: float = Field(0.5, ge=0, le=1, description="share of the run, at its end, in which the rate falls to 0")
+    crop: float = Field(0.6, gt=0, le=1, description="smallest crop, as a share of the photograph's short side")
+    flip: bool = Field(True, description="mirror half of the crops")
+    seed: int = Field(0, ge=0, lt=2**63, description="of the weights, the order of the data and the crops")
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cuda, cuda:1, mps or cpu")
+    precision: Literal["auto", "float32", "bf16"] = Field(
+        "auto",
+        description="bf16 runs the networks in bfloat16; auto does so where the hardware is fast at it",
+    )
+    workers: int | None = Field(None, ge=0, description="processes that load photographs")
+    evaluate: int | None = Field(
+        None, ge=1, description="steps between looks at held-out photographs; otherwise at each epoch"
+    )
+    held_out: int = Field(64, ge=1, description="held-out photographs to measure on, at the most")
+
+    @model_validator(mode="after")
+    def _has_an_end(self) -> Self:
+        if not any(getattr(self, name) for name in DURATIONS):
+            raise ValueError("give one of epochs, steps and minutes, so that the run ends")
+        return self
+
+    @classmethod
+    def named(cls, name: str | None = None, /, **changes: Any) -> Recipe:
+        """Take a recipe from the registry by name (its default one where none is given), with some fields changed.
+
+        A duration among the changes replaces the recipe's own, whatever its unit.
+
+        Raises:
+            UsageError: no such recipe, an unknown field, or a value that it cannot have.
+        """
+        catalogue = registry.get().catalogue
+        name = name or catalogue.default
+        return _checked({**catalogue.recipe(name)}, changes, f"recipe {name}")
+
+    @classmethod
+    def load(cls, path: Path | str, **changes: Any) -> Recipe:
+        """Read a recipe from a TOML file, with some fields changed.
+
+        Raises:
+            UsageError: the file is missing or malformed, an unknown field, or a value that it cannot have.
+        """
+        return _checked(read_toml(Path(path))[0], changes, str(path))
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any], where: str) -> Recipe:
+        """Check a table of fields; `where` is what an error message calls it.
+
+        Raises:
+            UsageError: an unknown field, or a value that it cannot have.
+        """
+        return _checked(dict(table), {}, where)
+
+    def to_toml(self) -> str:
+        """Write the recipe as TOML, with every field that has a value."""
+        import tomli_w
+
+        return tomli_w.dumps(self.to_table())
+
+    def to_table(self) -> dict[str, Any]:
+        """Return every field that has a value."""
+        return {name: value for name, value in self.model_dump().items() if value not in (None, "")}
+
+    @property
+    def losses(self) -> tuple[Spec, ...]:
+        """The terms of the sum of losses, with their weights where they were written."""
+        return parse_sum(self.loss)
+
+    def check_parts(self) -> None:
+        """Check what can be known without making anything: names, weights, and that the parts belong together.
+
+        Raises:
+            UsageError: a part is unknown or malformed, a loss is there twice, or critic and losses do not fit.
+        """
+        known = registry.get()
+        known.find("generator", parse(self.generator).name)
+        known.find("dataset", known.read("dataset", self.data).name)
+        has_critic = self.critic != registry.NONE
+        if has_critic:
+            known.find("critic", parse(self.critic).name)
+        terms = [(spec, known.find("loss", spec.name)) for spec in self.losses]
+        names = [component.qualified for _, component in terms]
+        for spec, component in terms:
+            if names.count(component.qualified) > 1:
+                raise UsageError(f"--loss {self.loss}: {spec.name} is there twice; write it once, with one weight")
+        adversarial = [component.name for _, component in terms if component.adversarial]
+        if has_critic and not adversarial:
+            offered = [c.name for c in known.components if c.kind == "loss" and c.adversarial]
+            raise UsageError(
+                f"the critic {self.critic} has no part in --loss {self.loss}: add an adversarial loss "
+                f"({', '.join(offered)}), or write --critic none"
+            )
+        if adversarial and not has_critic:
+            raise UsageError(
+                f"--loss {self.loss}: {adversarial[0]} needs a critic: write --critic NAME "
+                f"({', '.join(c.name for c in known.components if c.kind == 'critic')}), or leave it out"
+            )
+
+    def resolved(self) -> Recipe:
+        """Check all options too, and make every path absolute, so that the recipe means the same from any folder.
+
+        Raises:
+            UsageError: as `check_parts`, or an option is unknown, missing or of another type.
+        """
+        self.check_parts()
+        known = registry.get()
+        losses = [
+            Spec(
+                spec.name,
+                spec.options,
+                known.find("loss", spec.name).weight if spec.weight is None else spec.weight,
+            )
+            for spec in self.losses
+        ]
+        return self.model_copy(
+            update={
+                "generator": str(known.check("generator", parse(self.generator))),
+                "critic": str(known.check("critic", parse(self.critic))) if self.critic != registry.NONE else "none",
+                "loss": "+".join(str(known.check("loss", spec)) for spec in losses),
+                "data": str(known.check("dataset", known.read("dataset", self.data))),
+            }
+        )
+
+
+def _checked(table: dict[str, Any], changes: Mapping[str, Any], where: str) -> Recipe:
+    changes = {name: value for name, value in changes.items() if value is not None}
+    if any(name in changes for name in DURATIONS):
+        table = {name: value for name, value in table.items() if name not in DURATIONS}
+    try:
+        return Recipe.model_validate({**table, **changes})
+    except ValidationError as error:
+        raise UsageError("; ".join(_explain(problem, where) for problem in error.errors())) from None
+
+
+def _explain(problem: Any, where: str) -> str:
+    if not problem["loc"]:
+        return f"{where}: {problem['ctx']['error']!s}"
+    name = str(problem["loc"][0])
+    known = list(Recipe.model_fields)
+    if problem["type"] == "extra_forbidden":
+        return f"{where}: a recipe has no {name!r}{did_you_mean(name, known)} (it has: {', '.join(known)})"
+    if problem["type"] == "missing":
+        return f"{where}: {name} is missing ({Recipe.model_fields[name].description})"
+    return f"{where}: {name} = {problem['input']!r}: {problem['msg'][:1].lower() + problem['msg'][1:]}"

@@ -1,0 +1,168 @@
+"""A run's folder: what it is made of, how far it is, what it measured."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import UsageError, ZooError
+from zoo.files import explain_os_error, write_text
+from zoo.recipe import Recipe
+from zoo.spec import parse
+from zoo.suggest import did_you_mean
+
+RECIPE, INFO, METRICS, MODEL = "recipe.toml", "run.json", "metrics.jsonl", "model.safetensors"
+_SAMPLES, _CHECKPOINTS = "samples", "checkpoints"
+_LIBRARIES = ("gan-zoo", "torch", "timm", "segmentation-models-pytorch", "numpy", "safetensors")
+
+
+class Run:
+    """A folder that holds one run.
+
+    run.json says how it is: state (running, finished, interrupted, failed), progress, versions, device, last metrics.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+
+    @classmethod
+    def create(cls, runs: Path | str, name: str | None, recipe: Recipe) -> Run:
+        """Make the folder of a new run, under the name given or the generator's name with a number.
+
+        Raises:
+            UsageError: the name is taken or cannot be a folder's.
+            ZooError: the folder cannot be made.
+        """
+        runs = Path(runs)
+        if name is not None and not re.fullmatch(r"[\w][\w .+-]*", name):
+            raise UsageError(f"--name {name!r} cannot be a run's name: use letters, digits, '-', '_', '.' and '+'")
+        try:
+            runs.mkdir(parents=True, exist_ok=True)
+            stem = parse(recipe.generator).name.split("/")[-1]
+            folder = _take(runs, name) if name else _take_next(runs, stem)
+            run = cls(folder)
+            run.samples.mkdir()
+            run.checkpoints.mkdir()
+            write_text(run.path / RECIPE, recipe.to_toml())
+        except FileExistsError as error:
+            raise UsageError(f"the run {error.filename} exists already; choose another --name") from None
+        except OSError as error:
+            raise ZooError(f"no run can be made in {runs}: {explain_os_error(error)}") from None
+        return run
+
+    @classmethod
+    def open(cls, path: Path | str) -> Run:
+        """Open the folder of an existing run.
+
+        Raises:
+            UsageError: it is not there, or not a run's.
+        """
+        run = cls(path)
+        if not (run.path / INFO).is_file():
+            siblings = [other.path.name for other in list_runs(run.path.parent)]
+            raise UsageError(f"{path} is not the folder of a run{did_you_mean(run.path.name, siblings)}")
+        return run
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.path.name
+
+    @property
+    def samples(self) -> Path:
+        """Where the pictures grey | coloured | original are."""
+        return self.path / _SAMPLES
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where the checkpoints are."""
+        return self.path / _CHECKPOINTS
+
+    @property
+    def model(self) -> Path:
+        """The trained generator's file."""
+        return self.path / MODEL
+
+    @property
+    def recipe(self) -> Recipe:
+        """The resolved recipe."""
+        return Recipe.load(self.path / RECIPE)
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What run.json says."""
+        try:
+            info: dict[str, Any] = json.loads((self.path / INFO).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ZooError(f"{self.path / INFO} cannot be read: {error}") from None
+        return info
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        """All lines of metrics.jsonl."""
+        try:
+            lines = (self.path / METRICS).read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        return [json.loads(line) for line in lines]
+
+    def write_info(self, info: Mapping[str, Any]) -> None:
+        """Replace run.json."""
+        write_text(self.path / INFO, json.dumps({**info, "updated": time.time()}, indent=2) + "\n")
+
+    def log(self, line: Mapping[str, Any]) -> None:
+        """Append a line to metrics.jsonl."""
+        with (self.path / METRICS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def forget_after(self, step: int) -> None:
+        """Drop the metrics of steps that a checkpoint does not know of, since they will be taken again."""
+        kept = [json.dumps(line) + "\n" for line in self.metrics if line["step"] <= step]
+        write_text(self.path / METRICS, "".join(kept))
+
+
+def list_runs(folder: Path | str = "runs") -> list[Run]:
+    """List the runs in a folder, by name."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        return []
+    return [Run(path) for path in sorted(folder.iterdir()) if (path / INFO).is_file()]
+
+
+def describe_process() -> dict[str, Any]:
+    """Say who runs: process, host, versions."""
+    return {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "versions": dict(_versions()),
+    }
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    for name in _LIBRARIES:
+        try:
+            yield name, version(name)
+        except PackageNotFoundError:
+            continue
+
+
+def _take(runs: Path, name: str) -> Path:
+    folder = runs / name
+    folder.mkdir()
+    return folder
+
+
+def _take_next(runs: Path, stem: str) -> Path:
+    number = 1
+    while True:
+        try:
+            return _take(runs, f"{stem}-{number}")
+        except FileExistsError:
+            number += 1

@@ -1,0 +1,165 @@
+"""What people see in the terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, TaskID, TextColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from zoo.training.watch import Progress, Watcher
+
+if TYPE_CHECKING:
+    from zoo.album import Outcome
+    from zoo.plugins import Component
+    from zoo.run import Run
+    from zoo.spec import Spec
+    from zoo.training.assembly import Assembly
+
+_PLAIN_EVERY = 10.0
+"""Seconds between lines where there is no terminal to redraw."""
+
+
+class Display(Watcher):
+    """Shows a run: a live bar in a terminal, plain lines elsewhere."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(highlight=False)
+        self._stack = ExitStack()
+        self._bar: Bar | None = None
+        self._task = TaskID(0)
+        self._printed = 0.0
+        self._run: Run | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def started(self, run: Run, parts: Assembly) -> None:
+        print_assembly(parts, self.console)
+        self.console.print(f"run          {run.path}  (Ctrl-C stops and saves)\n")
+        if self.console.is_terminal:
+            columns = (BarColumn(24), TextColumn("{task.percentage:3.0f}%"), TextColumn("{task.description}"))
+            self._bar = self._stack.enter_context(Bar(*columns, console=self.console, transient=True))
+            self._task = self._bar.add_task("first step …", total=1.0)
+
+    def progressed(self, progress: Progress) -> None:
+        text = _in_words(progress)
+        if self._bar is not None:
+            self._bar.update(self._task, completed=progress.share, description=text)
+        elif time.monotonic() - self._printed > _PLAIN_EVERY:
+            self._printed = time.monotonic()
+            self.console.print(f"{progress.share:4.0%}  {text}", soft_wrap=True)
+
+    def looked(self, step: int, metrics: dict[str, float]) -> None:
+        words = "  ".join(f"{name} {value:.3g}" for name, value in metrics.items())
+        self.console.print(f"step {step}, held-out photographs:  {words}", soft_wrap=True)
+
+    def said(self, message: str) -> None:
+        self.console.print(f"note: {escape(message)}", soft_wrap=True)
+
+    def ended(self, run: Run, state: str) -> None:
+        self._stack.close()
+        self.console.print(f"\n{state}: {run.path}", soft_wrap=True)
+        if run.model.is_file():
+            self.console.print(f"model    {run.model}", soft_wrap=True)
+        if samples := sorted(run.samples.glob("*.png")):
+            self.console.print(f"samples  {samples[-1]}  (grey | coloured | original)", soft_wrap=True)
+        if state != "finished":
+            self.console.print(f"go on with: zoo resume {run.path}", soft_wrap=True)
+        elif run.model.is_file():
+            self.console.print(f"use it:  zoo colorize PHOTO… --model {run.path} -o coloured/", soft_wrap=True)
+
+
+def print_assembly(parts: Assembly, console: Console | None = None) -> None:
+    """Say what was assembled."""
+    from zoo.training.assembly import describe
+
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    for name, text in describe(parts):
+        table.add_row(f"[bold]{name}[/bold]", escape(text))
+    (console or Console(highlight=False)).print(table)
+
+
+def print_rehearsal(losses: dict[str, float]) -> None:
+    """Say that one step worked."""
+    words = "  ".join(f"{name} {value:.4g}" for name, value in losses.items())
+    Console(highlight=False).print(f"\neverything fits together; the losses of one step:  {words}", soft_wrap=True)
+
+
+def print_component(component: Component, spec: Spec, size: int) -> None:
+    """Show a component's options and, of a network, what it costs."""
+    import inspect
+
+    from zoo.cost import cost_of
+    from zoo.options import options_of
+
+    console = Console(highlight=False)
+    factory = component.factory()
+    console.print(f"[bold]{component.kind} {component.name}[/bold]: {escape(component.summary)}")
+    console.print(f"plugin {component.plugin} of {component.distribution} {component.version}, {component.target}")
+    if component.kind == "loss":
+        console.print(f"weight {component.weight:g} in a sum where none is written")
+    description = inspect.getdoc(factory) or ""
+    text = description.split("Args:")[0].strip()
+    if text:
+        console.print(f"\n{escape(text)}")
+    options = options_of(factory, component.kind)
+    if options:
+        table = Table(box=None, pad_edge=False, header_style="bold", padding=(1, 2, 0, 0))
+        table.padding = (0, 2, 0, 0)
+        for column in ("option", "type", "default", ""):
+            table.add_column(column, overflow="fold")
+        for option in options:
+            table.add_row(option.name, escape(option.type), escape(option.default), escape(option.description))
+        console.print()
+        console.print(table)
+    if cost := cost_of(component, spec, size):
+        console.print(f"\n{cost}")
+
+
+def print_album(outcomes: Iterable[Outcome], total: int, out: Path) -> int:
+    """Say what becomes of each photograph, and at the end of all; return how many failed."""
+    console, errors = Console(highlight=False), Console(stderr=True, highlight=False)
+    start = time.monotonic()
+    done = failed = 0
+    for outcome in outcomes:
+        done += 1
+        place = f"[dim]{done}/{total}[/dim]"
+        if outcome.error:
+            failed += 1
+            errors.print(f"{place} [red]failed[/red] {escape(outcome.error)}", soft_wrap=True)
+        else:
+            console.print(
+                f"{place} {escape(str(outcome.job.target))}  {outcome.width}×{outcome.height}, {outcome.seconds:.1f} s",
+                soft_wrap=True,
+            )
+    seconds = time.monotonic() - start
+    console.print(f"{done - failed} coloured in {escape(str(out))}, {failed} failed, {seconds:.1f} s", soft_wrap=True)
+    return failed
+
+
+def _in_words(progress: Progress) -> str:
+    left = progress.seconds * (1 / progress.share - 1) if progress.share else 0.0
+    losses = " ".join(f"{name} {value:.3g}" for name, value in progress.losses.items())
+    return (
+        f"step {progress.step}, epoch {progress.epoch:.1f}, {_clock(left)} left | {losses} | "
+        f"{progress.images_per_second:.1f} images/s, {progress.memory / 2**30:.1f} GiB"
+    )
+
+
+def _clock(seconds: float) -> str:
+    minutes = int(seconds) // 60
+    return f"{minutes // 60}:{minutes % 60:02}:{int(seconds) % 60:02}"

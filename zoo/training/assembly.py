@@ -1,0 +1,121 @@
+"""From a recipe to its parts, made and on the device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from zoo import registry
+from zoo.contracts import LeftOut, PhotoDataset
+from zoo.device import pick_device, pick_dtype
+from zoo.errors import ZooError
+from zoo.recipe import Recipe
+from zoo.spec import parse
+from zoo.training.objective import Objective
+
+
+@dataclass
+class Assembly:
+    """The parts of a run."""
+
+    recipe: Recipe
+    """Resolved: all weights written out, all paths absolute."""
+    generator: nn.Module
+    critic: nn.Module | None
+    objective: Objective
+    photos: PhotoDataset
+    """What it trains on."""
+    held_out: PhotoDataset
+    """What it never trains on; the training photographs where there are no others."""
+    device: torch.device
+    dtype: torch.dtype
+
+    @property
+    def left_out(self) -> list[LeftOut]:
+        """Files that the data set found and does not use."""
+        return list(getattr(self.photos, "left_out", []))
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same photographs."""
+        return str(getattr(self.photos, "fingerprint", ""))
+
+
+def assemble(recipe: Recipe, *, restoring: bool = False) -> Assembly:
+    """Make the parts that a recipe names. Seeds torch's global random state.
+
+    Args:
+        recipe: what to make.
+        restoring: saved weights will be loaded next, so that pretrained ones need not be fetched.
+
+    Raises:
+        UsageError: a part or an option is unknown, or the parts do not fit together.
+        ZooError: a part cannot be made.
+    """
+    device = pick_device(recipe.device)
+    recipe = recipe.resolved()
+    known = registry.get()
+    data = parse(recipe.data)
+    photos = known.build("dataset", data, split="train")
+    held_out = known.build("dataset", data, split="val")
+    if len(photos) == 0:
+        raise ZooError(f"{recipe.data} holds no photograph to train on")
+    torch.manual_seed(recipe.seed)
+    generator = known.build("generator", parse(recipe.generator), size=recipe.size, restoring=restoring)
+    critic = None if recipe.critic == registry.NONE else known.build("critic", parse(recipe.critic))
+    for kind, network in (("generator", generator), ("critic", critic)):
+        if network is not None and not isinstance(network, nn.Module):
+            raise ZooError(f"the {kind} {getattr(recipe, kind)} is a {type(network).__name__}, not a torch.nn.Module")
+    return Assembly(
+        recipe=recipe,
+        generator=generator.to(device),
+        critic=None if critic is None else critic.to(device),
+        objective=Objective(recipe).to(device),
+        photos=photos,
+        held_out=held_out if len(held_out) else photos,
+        device=device,
+        dtype=pick_dtype(recipe.precision, device),
+    )
+
+
+def count_parameters(network: nn.Module | None) -> int:
+    """Return how many numbers a network learns."""
+    return 0 if network is None else sum(p.numel() for p in network.parameters() if p.requires_grad)
+
+
+def describe(parts: Assembly) -> list[tuple[str, str]]:
+    """Say what was assembled: what, and how it is."""
+    from zoo.device import describe_device
+
+    recipe = parts.recipe
+    photos: Any = len(parts.photos)
+    rows = [
+        ("generator", f"{recipe.generator}  ({count_parameters(parts.generator) / 1e6:.1f} M parameters)"),
+        ("critic", recipe.critic + (f"  ({count_parameters(parts.critic) / 1e6:.1f} M)" if parts.critic else "")),
+        ("loss", recipe.loss),
+        ("data", recipe.data),
+        ("photographs", f"{photos:,} to train on, {len(parts.held_out):,} held out"),
+        ("crops", f"{recipe.size}×{recipe.size}, {recipe.batch} per step"),
+        ("device", f"{describe_device(parts.device)}, {str(parts.dtype).removeprefix('torch.')}"),
+    ]
+    if parts.left_out:
+        rows.insert(5, ("left out", f"{len(parts.left_out):,} files: {summarize_left_out(parts.left_out)}"))
+    multiple = getattr(parts.generator, "multiple", 1)
+    if recipe.size % multiple:
+        padded = recipe.size + -recipe.size % multiple
+        rows.append(("note", f"this generator needs multiples of {multiple} pixels: crops are padded to {padded}"))
+    return rows
+
+
+def summarize_left_out(left_out: list[LeftOut], names: int = 3) -> str:
+    """Count reasons, and name the first few files of each: "5 already grey (a.jpg, b.jpg, c.jpg, …)"."""
+    by_reason: dict[str, list[str]] = {}
+    for file in left_out:
+        by_reason.setdefault(file.reason, []).append(file.path)
+    return "; ".join(
+        f"{len(paths)} {reason} ({', '.join(paths[:names])}{', …' * (len(paths) > names)})"
+        for reason, paths in sorted(by_reason.items(), key=lambda item: -len(item[1]))
+    )

@@ -1,0 +1,93 @@
+"""A look at held-out photographs: what the generator makes of them, in pictures and in numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from zoo import color
+from zoo.data.picture import LabPicture
+from zoo.data.stream import central_crop
+from zoo.errors import ZooError
+from zoo.model import predict_chroma
+from zoo.photo import save_photo
+from zoo.training.assembly import Assembly
+
+ROWS = 8
+"""Photographs in a sample picture."""
+_GAP = 4
+
+
+def held_out_crops(parts: Assembly) -> Tensor:
+    """Return central crops of held-out photographs, spread over all of them: uint8 (N, 3, size, size).
+
+    Raises:
+        ZooError: none of them can be read.
+    """
+    count = min(len(parts.held_out), parts.recipe.held_out)
+    crops = []
+    for index in torch.linspace(0, len(parts.held_out) - 1, count).round().long().tolist():
+        try:
+            crops.append(central_crop(parts.held_out[index], parts.recipe.size))
+        except (ZooError, OSError) as error:
+            problem = error
+    if not crops:
+        raise ZooError(f"no held-out photograph can be read; the last error: {problem}")
+    return torch.stack(crops)
+
+
+@torch.inference_mode()
+def look(parts: Assembly, crops: Tensor, picture: Path | None = None) -> dict[str, float]:
+    """Colour held-out crops; measure, and draw grey | coloured | original.
+
+    Returns:
+        chroma_error: mean distance in the a*b* plane, in L*a*b* units; lower is better.
+        psnr: of sRGB, in dB, over all pixels; higher is better.
+        colourfulness: Hasler & Süsstrunk (2003), as a ratio to the originals'; 1 is as colourful as they are.
+        variety: spread of the pictures' mean colours, as a ratio to the originals'. A generator that gives every
+            picture the same colours (mode collapse, or averaging) falls towards 0.
+    """
+    was_training = parts.generator.training
+    parts.generator.eval()
+    try:
+        reals, fakes = [], []
+        for photos in torch.split(crops, parts.recipe.batch):
+            real = LabPicture.of_photos(photos.to(parts.device))
+            chroma = predict_chroma(parts.generator, real.lightness, parts.dtype)
+            reals.append(real)
+            fakes.append(LabPicture(real.lightness, chroma))
+    finally:
+        parts.generator.train(was_training)
+    real = LabPicture(torch.cat([r.lightness for r in reals]), torch.cat([r.chroma for r in reals]))
+    fake = LabPicture(real.lightness, torch.cat([f.chroma for f in fakes]))
+    if picture is not None:
+        grey = LabPicture(real.lightness, torch.zeros_like(real.chroma))
+        save_photo(picture, _grid([p.rgb[:ROWS].cpu() for p in (grey, fake, real)]))
+    mse = (fake.rgb - real.rgb).square().mean()
+    return {
+        "chroma_error": float((fake.chroma - real.chroma).norm(dim=1).mean() * color.AB_SCALE),
+        "psnr": float(-10 * mse.clamp_min(1e-10).log10()),
+        "colourfulness": float(color.colourfulness(fake.rgb).mean() / color.colourfulness(real.rgb).mean()),
+        "variety": _ratio(_spread(fake.chroma), _spread(real.chroma)),
+    }
+
+
+def _spread(chroma: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(chroma.mean(dim=(2, 3)).std(dim=0, correction=0))
+
+
+def _ratio(a: Tensor, b: Tensor) -> float:
+    return float(a / b) if float(b) > 0 else 1.0
+
+
+def _grid(columns: list[Tensor]) -> Tensor:
+    """Put pictures of [0, 1] in columns, a row each: uint8 (3, H, W)."""
+    count, _, height, width = columns[0].shape
+    grid = torch.full((3, count * (height + _GAP) - _GAP, len(columns) * (width + _GAP) - _GAP), 255, dtype=torch.uint8)
+    for x, column in enumerate(columns):
+        for y, picture in enumerate(column):
+            top, left = y * (height + _GAP), x * (width + _GAP)
+            grid[:, top : top + height, left : left + width] = (picture * 255).round().to(torch.uint8)
+    return grid

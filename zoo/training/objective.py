@@ -1,0 +1,72 @@
+"""The sum of losses: what the generator and the critic minimize."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo import registry
+from zoo.contracts import AdversarialLoss, ImageLoss, Picture
+from zoo.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class _Term:
+    name: str
+    weight: float
+    loss: Any
+
+
+class Objective:
+    """All losses of a recipe, with their weights."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        known = registry.get()
+        self._image: list[_Term] = []
+        self._adversarial: list[_Term] = []
+        for spec in recipe.losses:
+            component = known.find("loss", spec.name)
+            weight = component.weight if spec.weight is None else spec.weight
+            terms = self._adversarial if component.adversarial else self._image
+            terms.append(_Term(component.name, weight, known.build("loss", spec)))
+
+    def to(self, device: torch.device) -> Objective:
+        """Move the losses that are modules."""
+        for term in self._image + self._adversarial:
+            if isinstance(term.loss, nn.Module):
+                term.loss.to(device)
+        return self
+
+    def image(self, fake: Picture, real: Picture) -> dict[str, Tensor]:
+        """Compare coloured pictures with their originals: loss -> weighted scalar."""
+        losses: dict[str, Tensor] = {}
+        for term in self._image:
+            loss: ImageLoss = term.loss
+            losses[term.name] = term.weight * loss(fake, real)
+        return losses
+
+    def generator(self, fake: Tensor | Sequence[Tensor]) -> dict[str, Tensor]:
+        """Return the generator's side of the adversarial losses, given the critic's logits: loss -> weighted scalar."""
+        losses: dict[str, Tensor] = {}
+        for term in self._adversarial:
+            side: AdversarialLoss = term.loss
+            losses[term.name] = term.weight * _mean_over_scales(side.generator, fake)
+        return losses
+
+    def critic(self, real: Tensor | Sequence[Tensor], fake: Tensor | Sequence[Tensor]) -> Tensor:
+        """Return the critic's side of the adversarial losses, given its logits."""
+        total: Tensor | float = 0.0
+        for term in self._adversarial:
+            side: AdversarialLoss = term.loss
+            total = total + term.weight * _mean_over_scales(side.critic, real, fake)
+        assert isinstance(total, Tensor), "a recipe with a critic has an adversarial loss"
+        return total
+
+
+def _mean_over_scales(side: Callable[..., Tensor], *logits: Tensor | Sequence[Tensor]) -> Tensor:
+    scales = [[one] if isinstance(one, Tensor) else list(one) for one in logits]
+    return torch.stack([side(*scale) for scale in zip(*scales, strict=True)]).mean()

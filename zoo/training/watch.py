@@ -1,0 +1,46 @@
+"""Whoever wants to follow a run: a display, a notebook, a test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zoo.run import Run
+    from zoo.training.assembly import Assembly
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is, as of its last logged step."""
+
+    step: int
+    images: int
+    epoch: float
+    seconds: float
+    share: float
+    """0 at the start, 1 at the end."""
+    losses: dict[str, float]
+    """Means since the line before."""
+    images_per_second: float
+    memory: int
+    """Bytes: the device's peak, or the process's on a CPU."""
+
+
+class Watcher:
+    """Follows a run. Every method may be left as it is."""
+
+    def started(self, run: Run, parts: Assembly) -> None:
+        """The run's folder is there and the first step comes next."""
+
+    def progressed(self, progress: Progress) -> None:
+        """Some steps were taken."""
+
+    def looked(self, step: int, metrics: dict[str, float]) -> None:
+        """Held-out photographs were coloured and measured; see `zoo.training.look`."""
+
+    def said(self, message: str) -> None:
+        """Something happened that people should know of."""
+
+    def ended(self, run: Run, state: str) -> None:
+        """The run is over: finished, interrupted or failed."""
