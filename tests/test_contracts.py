@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import itertools
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,21 @@ from zoo.training.trainer import Trainer
 
 SIZE = 64
 
-# The smallest of each: tiny encoders, few channels, random weights. By option name, not by component.
-SMALL = {"base": "4", "encoder": "tu-test_resnet", "weights": "none"}
+# The smallest of each, by option name: tiny encoders, few channels, random weights. A list stands for an option that
+# takes one.
+SMALL: dict[str, str] = {
+    "base": "4",
+    "encoder": "tu-test_resnet",
+    "weights": "none",
+    "decoder_channels": "8",
+    "decoder_channels,…": "8,8,8,8,8",
+    "decoder_intermediate_channels,…": "8,8,8,8",
+    "decoder_fusion_channels": "8",
+    "decoder_pyramid_channels": "8",
+    "decoder_segmentation_channels": "32",
+    "psp_out_channels": "8",
+    "side": "64",
+}
 NEEDS: dict[str, dict[str, str]] = {
     "smp-dpt": {"encoder": "tu-test_vit"},
     "vgg": {"net": "test_resnet.r160_in1k", "weights": "random"},
@@ -34,9 +48,14 @@ NEEDS: dict[str, dict[str, str]] = {
 }
 
 
+@functools.cache
 def spec_of(component: Component) -> str:
-    known = {option.name for option in options_of(component.factory(), component.kind)}
-    options = {name: value for name, value in (SMALL | NEEDS.get(component.name, {})).items() if name in known}
+    small = SMALL | NEEDS.get(component.name, {})
+    options = {
+        option.name: small[key]
+        for option in options_of(component.factory(), component.kind)
+        if (key := option.name + (",…" if ",…" in option.type else "")) in small or (key := option.name) in small
+    }
     return component.name + (":" + ",".join(f"{k}={v}" for k, v in options.items()) if options else "")
 
 

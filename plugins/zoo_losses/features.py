@@ -10,10 +10,10 @@ import timm
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
-from zoo_smp.hub import fetching
 
 from zoo.contracts import Picture
 from zoo.errors import UsageError, ZooError
+from zoo.hub import fetching
 from zoo.suggest import did_you_mean
 
 Weights: TypeAlias = Literal["pretrained", "random"] | Path

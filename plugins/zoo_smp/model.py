@@ -19,8 +19,8 @@ from pydantic import BeforeValidator, Field
 from torch import Tensor, nn
 
 from zoo.errors import UsageError
+from zoo.hub import fetching
 from zoo.suggest import did_you_mean
-from zoo_smp.hub import fetching
 
 Stem = Literal["adapt", "repeat"]
 Channels = Annotated[int, Field(ge=1)]
@@ -203,8 +203,8 @@ def encoders() -> list[str]:
 def find_multiple(model: nn.Module, *, channels: int) -> int:
     """Return of which number height and width must be multiples, and freeze what the model never uses.
 
-    Found by trying, on tensors without contents, which costs milliseconds: what smp demands is too little for some of
-    its decoders, and depends on the encoder.
+    Found by trying, on tensors without contents: what smp demands is too little for some of its decoders, and depends
+    on the encoder.
 
     Raises:
         RuntimeError: No size works, or the model returns another size than it was given.
@@ -213,8 +213,8 @@ def find_multiple(model: nn.Module, *, channels: int) -> int:
     error: Exception | None = None
     for multiple in (stride, 2 * stride, 4 * stride, 8 * stride):
         try:
-            for height, width in ((multiple, multiple), (3 * multiple, 5 * multiple)):
-                unused = unused_parameters(model, height, width, channels=channels)
+            # The smallest side, and an odd multiple of it: whatever is wrong with a size shows at one of the two.
+            unused = unused_parameters(model, multiple, 3 * multiple, channels=channels)
         except BAD_OPTIONS as failure:
             error = error or failure
             continue
