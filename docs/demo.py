@@ -15,6 +15,7 @@ with Display() as display:
 # The data set's other half: pictures that were never trained on, larger than the training crops.
 model = load_model(run.path)
 originals = registry.get().build("dataset", "scenes:side=256", split="val")
+(run.path / "held-out").mkdir()
 rows = []
 for number in range(5, 10):
     original = originals[number]

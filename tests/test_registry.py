@@ -112,7 +112,7 @@ def _registers_twice(register: Register) -> None:
 
 def test_strict_raises_at_once(install: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZOO_STRICT", "1")
-    with pytest.raises(ZooError, match="plugin bad .somebodys. is broken: ValueError: oh"):
+    with pytest.raises(ZooError, match=r"plugin bad .somebodys. is broken: ValueError: oh"):
         install(FakeEntryPoint("bad", ValueError("oh")))
 
 
@@ -141,7 +141,7 @@ def test_registration_is_checked(install: Any, name: str, target: str) -> None:
 
 def test_a_component_that_cannot_be_imported_says_whose_it_is(install: Any) -> None:
     known = install(FakeEntryPoint("mine", plugin(gone="no_such_package.x:y")))
-    with pytest.raises(ZooError, match="critic gone of plugin mine .somebodys 1.2. cannot be imported"):
+    with pytest.raises(ZooError, match=r"critic gone of plugin mine .somebodys 1.2. cannot be imported"):
         known.build("critic", "gone")
 
 

@@ -75,7 +75,8 @@ def look(parts: Assembly, crops: Tensor, picture: Path | None = None) -> dict[st
 
 
 def _spread(chroma: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(chroma.mean(dim=(2, 3)).std(dim=0, correction=0))
+    spread: Tensor = torch.linalg.vector_norm(chroma.mean(dim=(2, 3)).std(dim=0, correction=0))
+    return spread
 
 
 def _ratio(a: Tensor, b: Tensor) -> float:
