@@ -6,6 +6,7 @@ go on from any position, with any number of loader processes, and see exactly wh
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from itertools import count
 from typing import NamedTuple
@@ -82,6 +83,9 @@ def batches(stream: Stream, *, batch: int, start: int, workers: int, device: tor
         collate_fn=_collate,
         pin_memory=device.type == "cuda",
         prefetch_factor=4 if workers else None,
+        # A loader draws a seed when it starts: not from the random state that dropout depends on.
+        generator=torch.Generator().manual_seed(0),
+        worker_init_fn=_leave_signals_to_the_trainer,
     )
     for photos, problems in loader:
         yield Batch(photos.to(device, non_blocking=True), problems)
@@ -127,6 +131,12 @@ class _Positions:
 
     def __iter__(self) -> Iterator[list[int]]:
         return (list(range(first, first + self.batch)) for first in count(self.start, self.batch))
+
+
+def _leave_signals_to_the_trainer(_worker: int) -> None:
+    # Ctrl-C reaches every process of the terminal: the trainer finishes its step and then ends its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _collate(items: list[tuple[Tensor, list[str]]]) -> tuple[Tensor, list[str]]:

@@ -100,7 +100,6 @@ class _Loop:
         self.started = time.monotonic()
         self.saved = self.started
         self.metrics: dict[str, float] = {}
-        self.crops = held_out_crops(self.parts)
 
     @property
     def seconds(self) -> float:
@@ -123,6 +122,7 @@ class _Loop:
         state, reason = "failed", None
         try:
             with _explained(self.parts), _stop_signals() as stop:
+                self.crops = held_out_crops(self.parts)
                 state = self._loop(stop)
         except KeyboardInterrupt:
             # The second Ctrl-C: somebody is in a hurry.

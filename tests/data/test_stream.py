@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from zoo.data.stream import Stream, batches, central_crop, random_crop, resize
+from zoo.errors import ZooError
+
+CPU = torch.device("cpu")
+
+
+class Numbered:
+    """Photographs that show their own number; some cannot be read."""
+
+    def __init__(self, length: int, bad: frozenset[int] = frozenset()) -> None:
+        self.length, self.bad = length, bad
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> Tensor:
+        if index in self.bad:
+            raise ZooError(f"{index}.jpg is gone")
+        return torch.full((3, 40, 50), index, dtype=torch.uint8)
+
+
+class Slope:
+    """Red grows to the right, green downwards."""
+
+    def __len__(self) -> int:
+        return 7
+
+    def __getitem__(self, index: int) -> Tensor:
+        red = torch.arange(60).repeat(40, 1) * 4
+        green = torch.arange(40)[:, None].repeat(1, 60) * 6
+        return torch.stack([red, green, torch.full_like(red, index)]).to(torch.uint8)
+
+
+def stream(photos: object, **changes: object) -> Stream:
+    return Stream(photos, **{"size": 16, "smallest": 0.5, "flip": True, "seed": 3, **changes})  # type: ignore[arg-type]
+
+
+def take(photos: object, count: int, *, start: int = 0, batch: int = 4, workers: int = 0) -> list[Tensor]:
+    feed = batches(stream(photos), batch=batch, start=start, workers=workers, device=CPU)
+    return [found.photos for found in itertools.islice(feed, count)]
+
+
+def test_every_photograph_is_seen_once_an_epoch_in_another_order() -> None:
+    numbers = torch.cat(take(Numbered(10), 5))[:, 0, 0, 0].tolist()
+    first, second = numbers[:10], numbers[10:]
+    assert sorted(first) == sorted(second) == list(range(10))
+    assert first != second
+    assert first != sorted(first)
+
+
+def test_going_on_from_any_position_sees_the_same_crops() -> None:
+    whole = torch.cat(take(Slope(), 6, batch=3))
+    for start in (1, 3, 7, 10):
+        rest = torch.cat(take(Slope(), 2, start=start, batch=4))
+        assert torch.equal(rest, whole[start : start + 8])
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_loader_processes_change_nothing() -> None:
+    assert torch.equal(torch.cat(take(Slope(), 3)), torch.cat(take(Slope(), 3, workers=2)))
+
+
+def test_another_seed_is_another_stream() -> None:
+    crop, other = stream(Slope())[0][0], stream(Slope(), seed=4)[0][0]
+    assert not torch.equal(crop, other)
+
+
+def test_crops_are_random_squares_half_of_them_mirrored() -> None:
+    crops = [stream(Slope())[position][0].int() for position in range(200)]
+    rising = Counter(bool(crop[0, 0, -1] > crop[0, 0, 0]) for crop in crops)
+    assert 70 < rising[True] < 130
+    assert all(crop[1, -1, 0] > crop[1, 0, 0] for crop in crops)
+    spans = [float(crop[1].max() - crop[1].min()) / (40 * 6) for crop in crops]
+    assert min(spans) < 0.55
+    assert max(spans) > 0.85
+    upright = [stream(Slope(), flip=False)[position][0].int() for position in range(20)]
+    assert all(crop[0, 0, -1] > crop[0, 0, 0] for crop in upright)
+
+
+def test_smaller_photographs_are_enlarged() -> None:
+    crop = random_crop(
+        torch.full((3, 20, 30), 9, dtype=torch.uint8), 64, np.random.default_rng(0), smallest=1, flip=True
+    )
+    assert crop.shape == (3, 64, 64)
+    assert (crop == 9).all()
+
+
+def test_the_central_crop_keeps_the_aspect() -> None:
+    photo = Slope()[0]
+    assert torch.equal(central_crop(photo, 40), photo[:, :, 10:50])
+
+
+def test_resizing_averages() -> None:
+    stripes = torch.zeros(1, 8, 8)
+    stripes[..., ::2] = 1
+    assert torch.allclose(resize(stripes, 2, 2), torch.full((1, 2, 2), 0.5), atol=0.1)
+
+
+def test_an_unreadable_photograph_is_named_and_replaced() -> None:
+    found = list(
+        itertools.islice(batches(stream(Numbered(6, frozenset({2}))), batch=6, start=0, workers=0, device=CPU), 2)
+    )
+    for batch in found:
+        assert batch.problems == ["2.jpg is gone"]
+        assert Counter(batch.photos[:, 0, 0, 0].tolist()) == {0: 1, 1: 1, 3: 2, 4: 1, 5: 1}
+
+
+def test_when_nothing_can_be_read_any_more_the_run_is_told() -> None:
+    with pytest.raises(ZooError, match=r"no photograph can be read any more; the last error: \d+.jpg is gone"):
+        take(Numbered(30, frozenset(range(30))), 1)

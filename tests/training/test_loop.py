@@ -1,0 +1,262 @@
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from zoo import Recipe, load_model, registry, train
+from zoo.errors import UsageError, ZooError
+from zoo.photo import Photo
+from zoo.run import Run, list_runs
+from zoo.training import Progress, Watcher, rehearse, resume
+from zoo.training.assembly import Assembly
+from zoo.training.loop import _rate
+
+TINY: dict[str, Any] = {
+    "generator": "unet-shallow:base=4,dropout=true",
+    "critic": "patch:base=4,layers=1",
+    "loss": "l1+adv",
+    "data": "scenes:side=48,length=10,val=4",
+    "size": 32,
+    "batch": 2,
+    "steps": 4,
+    "workers": 0,
+    "device": "cpu",
+    "precision": "float32",
+}
+
+
+def tiny(**changes: Any) -> Recipe:
+    return Recipe(**{**TINY, **changes})
+
+
+class Notes(Watcher):
+    """Writes down what it is told; does something at a step."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        self.losses: dict[int, dict[str, float]] = {}
+
+    def started(self, run: Run, parts: Assembly) -> None:
+        self.heard.append("started")
+
+    def progressed(self, progress: Progress) -> None:
+        self.heard.append("progressed")
+        self.losses[progress.step] = progress.losses
+
+    def looked(self, step: int, metrics: dict[str, float]) -> None:
+        self.heard.append(f"looked at {step}")
+
+    def said(self, message: str) -> None:
+        self.heard.append(message)
+
+    def ended(self, run: Run, state: str) -> None:
+        self.heard.append(state)
+
+
+def weights(run: Run) -> dict[str, Tensor]:
+    return load_model(run.path, "cpu").generator.state_dict()
+
+
+def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_a_run_writes_its_folder() -> None:
+    notes = Notes()
+    run = train(tiny(steps=12), name="mine", watcher=notes)
+    assert run.path == Path("runs/mine")
+    assert {path.name for path in run.path.iterdir()} == {
+        "recipe.toml", "run.json", "metrics.jsonl", "samples", "checkpoints", "model.safetensors",
+    }  # fmt: skip
+    assert run.info["state"] == "finished"
+    assert run.info["progress"]["steps"] == 12
+    assert run.info["progress"]["images"] == 24
+    assert [path.name for path in sorted(run.samples.iterdir())] == [
+        "step-00000005.png", "step-00000010.png", "step-00000012.png",
+    ]  # fmt: skip
+    assert [line["step"] for line in run.metrics] == [5, 10, 10, 12, 12]
+    assert set(run.metrics[-1]["held_out"]) == {"chroma_error", "psnr", "colourfulness", "variety"}
+    assert set(run.metrics[1]["losses"]) == {"critic", "l1", "adv"}
+    assert notes.heard == [
+        "started", "looked at 5", "progressed", "looked at 10", "progressed", "looked at 12", "finished",
+    ]  # fmt: skip
+    assert [found.name for found in list_runs("runs")] == ["mine"]
+
+
+def test_the_recipe_in_the_folder_repeats_the_run() -> None:
+    first = train(tiny())
+    again = train(Recipe.load(first.path / "recipe.toml"))
+    assert first.name == "unet-shallow-1"
+    assert again.name == "unet-shallow-2"
+    assert same(weights(first), weights(again))
+    assert [line["losses"] for line in first.metrics if "losses" in line] == [
+        line["losses"] for line in again.metrics if "losses" in line
+    ]
+
+
+def test_losses_are_as_they_were() -> None:
+    """A change that is not meant to change the numbers must not; one that is meant to changes them here."""
+    notes = Notes()
+    train(tiny(steps=10, loss="l1+adv", data="scenes:side=48,length=20,val=4"), watcher=notes)
+    assert notes.losses[10] == pytest.approx(EXPECTED, rel=2e-3)
+
+
+EXPECTED = {"critic": 0.69201, "l1": 12.1144, "adv": 0.69265}
+
+
+def test_it_learns() -> None:
+    run = train(tiny(steps=60, batch=4, lr=2e-3, critic="none", loss="l1", evaluate=5))
+    errors = [line["held_out"]["chroma_error"] for line in run.metrics if "held_out" in line]
+    assert errors[-1] < 0.8 * errors[0]
+
+
+@pytest.mark.parametrize(
+    "stop_at",
+    [
+        pytest.param(1, id="after the first step"),
+        pytest.param(3, id="within the first epoch"),
+        pytest.param(5, id="at the end of an epoch"),
+        pytest.param(7, id="within the second epoch"),
+        pytest.param(10, id="at a line of metrics"),
+    ],
+)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_run_goes_on_exactly(stop_at: int, number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = tiny(steps=12)
+    whole = train(recipe, name="whole")
+    from zoo.training.trainer import Trainer
+
+    step = Trainer.step
+
+    def stopping(self: Trainer, photos: Tensor) -> dict[str, Tensor]:
+        losses = step(self, photos)
+        if self.steps == stop_at:
+            signal.raise_signal(number)
+        return losses
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, "step", stopping)
+        stopped = train(recipe, name="stopped")
+    assert stopped.info["state"] == "interrupted"
+    assert stopped.info["progress"]["steps"] == stop_at
+    torch.rand(1)  # whatever else happened in between
+    resumed = resume(stopped)
+    assert resumed.info["state"] == "finished"
+    assert same(weights(resumed), weights(whole))
+    assert resumed.metrics[-1]["held_out"] == whole.metrics[-1]["held_out"]
+    assert (resumed.samples / "step-00000012.png").read_bytes() == (whole.samples / "step-00000012.png").read_bytes()
+
+
+def test_a_run_that_dies_keeps_what_it_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    from zoo.training.trainer import Trainer
+
+    step = Trainer.step
+
+    def failing(self: Trainer, photos: Tensor) -> dict[str, Tensor]:
+        if self.steps == 3:
+            raise RuntimeError("the GPU fell off the bus")
+        return step(self, photos)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, "step", failing)
+        with pytest.raises(RuntimeError, match="fell off the bus"):
+            train(tiny(), name="mine")
+    run = Run.open("runs/mine")
+    assert run.info["state"] == "failed"
+    assert run.info["reason"] == "RuntimeError: the GPU fell off the bus"
+    assert run.info["progress"]["steps"] == 3
+    assert run.model.is_file()
+    assert same(weights(resume(run)), weights(train(tiny(), name="whole")))
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_one_before() -> None:
+    recipe = tiny(steps=12)
+    run = train(recipe, name="mine")
+    run.write_info({**run.info, "state": "interrupted"})
+    newest = sorted(run.checkpoints.iterdir())[-1]
+    tensors = newest / "tensors.safetensors"
+    tensors.write_bytes(tensors.read_bytes()[:-100])
+    (run.checkpoints / "step-00000011.tmp").mkdir()
+    notes = Notes()
+    before = weights(run)
+    resume(run, watcher=notes)
+    assert "the checkpoint step-00000012 is damaged; going on from the one before it" in notes.heard
+    assert same(weights(run), before)
+    assert [line["step"] for line in run.metrics] == [5, 10, 10, 12, 12]
+
+
+def test_what_cannot_be_resumed() -> None:
+    with pytest.raises(UsageError, match="runs/none is not the folder of a run"):
+        resume("runs/none")
+    run = train(tiny(), name="mine")
+    with pytest.raises(UsageError, match="the run runs/mine is finished"):
+        resume(run)
+    with pytest.raises(UsageError, match="did you mean 'mine'"):
+        resume("runs/mien")
+
+
+def test_a_name_is_taken_only_once() -> None:
+    train(tiny(), name="mine")
+    with pytest.raises(UsageError, match="runs/mine exists already"):
+        train(tiny(), name="mine")
+    with pytest.raises(UsageError, match="cannot be a run's name"):
+        train(tiny(), name="a/b")
+
+
+def test_a_loss_that_is_not_a_number_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    from zoo.training.objective import Objective
+
+    image = Objective.image
+    monkeypatch.setattr(
+        Objective, "image", lambda *args: {name: loss * float("nan") for name, loss in image(*args).items()}
+    )
+    with pytest.raises(ZooError, match="the loss l1 is not a number any more at step 10"):
+        train(tiny(steps=20, critic="none", loss="l1"), name="mine")
+    assert Run.open("runs/mine").info["state"] == "failed"
+
+
+def test_without_a_critic_there_are_image_losses_alone() -> None:
+    run = train(tiny(critic="none", loss="l1+l2"))
+    assert set(run.metrics[0]["losses"]) == {"l1", "l2"}
+
+
+def test_a_rehearsal_takes_one_step_and_leaves_nothing() -> None:
+    parts, losses = rehearse(tiny())
+    assert set(losses) == {"critic", "l1", "adv"}
+    assert parts.recipe.loss == "100*l1+1*adv"
+    assert not Path("runs").exists()
+
+
+def test_batch_norm_with_one_value_per_channel_is_explained() -> None:
+    generator = "smp-unet:encoder=tu-test_resnet,weights=none"
+    with pytest.raises(UsageError, match="batch norm cannot learn from one value per channel: --batch 1 at --size 32"):
+        rehearse(tiny(generator=generator, batch=1))
+
+
+def test_the_rate_falls_at_the_end() -> None:
+    assert [_rate(share, 0.5) for share in (0, 0.5, 0.75, 1)] == [1, 1, 0.5, 0]
+    assert [_rate(share, 0) for share in (0, 0.5, 0.99)] == [1, 1, 1]
+
+
+def test_minutes_end_a_run() -> None:
+    run = train(tiny(steps=None, minutes=0.02))
+    assert run.info["state"] == "finished"
+    assert run.info["progress"]["seconds"] >= 1.2
+
+
+def test_a_model_gives_the_same_pixels_after_loading() -> None:
+    run = train(tiny(steps=6))
+    photo = Photo(lightness=torch.rand(1, 45, 70, generator=torch.Generator().manual_seed(0)) * 100)
+    model = load_model(run.path, "cpu")
+    first = model.colorize(photo)
+    assert first.shape == (3, 45, 70)
+    assert torch.equal(first, load_model(run.model, "cpu").colorize(photo))
+    assert model.provenance["images"] == 12
+    assert model.provenance["fingerprint"] == registry.get().build("dataset", TINY["data"], split="train").fingerprint
+    assert json.dumps(dict(model.provenance))
