@@ -9,7 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.markup import escape
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bar
@@ -36,6 +37,7 @@ class Display(Watcher):
         self._stack = ExitStack()
         self._bar: Bar | None = None
         self._task = TaskID(0)
+        self._live: Live | None = None
         self._printed = 0.0
         self._run: Run | None = None
 
@@ -52,16 +54,18 @@ class Display(Watcher):
         self.console.print(f"run          {run.path}  (Ctrl-C stops and saves)\n")
         if self.console.is_terminal:
             columns = (BarColumn(24), TextColumn("{task.percentage:3.0f}%"), TextColumn("{task.description}"))
-            self._bar = self._stack.enter_context(Bar(*columns, console=self.console, transient=True))
+            self._bar = Bar(*columns, console=self.console)
             self._task = self._bar.add_task("first step …", total=1.0)
+            self._live = self._stack.enter_context(Live(self._bar, console=self.console, transient=True))
 
     def progressed(self, progress: Progress) -> None:
-        text = _in_words(progress)
-        if self._bar is not None:
-            self._bar.update(self._task, completed=progress.share, description=text)
+        place, details = _in_words(progress)
+        if self._bar is not None and self._live is not None:
+            self._bar.update(self._task, completed=progress.share, description=place)
+            self._live.update(Group(self._bar, details))
         elif time.monotonic() - self._printed > _PLAIN_EVERY:
             self._printed = time.monotonic()
-            self.console.print(f"{progress.share:4.0%}  {text}", soft_wrap=True)
+            self.console.print(f"{progress.share:4.0%}  {place} | {details}", soft_wrap=True)
 
     def looked(self, step: int, metrics: dict[str, float]) -> None:
         words = "  ".join(f"{name} {value:.3g}" for name, value in metrics.items())
@@ -151,12 +155,12 @@ def print_album(outcomes: Iterable[Outcome], total: int, out: Path) -> int:
     return failed
 
 
-def _in_words(progress: Progress) -> str:
+def _in_words(progress: Progress) -> tuple[str, str]:
     left = progress.seconds * (1 / progress.share - 1) if progress.share else 0.0
     losses = " ".join(f"{name} {value:.3g}" for name, value in progress.losses.items())
     return (
-        f"step {progress.step}, epoch {progress.epoch:.1f}, {_clock(left)} left | {losses} | "
-        f"{progress.images_per_second:.1f} images/s, {progress.memory / 2**30:.1f} GiB"
+        f"step {progress.step}, epoch {progress.epoch:.1f}, {_clock(left)} left",
+        f"{losses} | {progress.images_per_second:.1f} images/s, {progress.memory / 2**30:.1f} GiB",
     )
 
 

@@ -82,8 +82,8 @@ def assemble(recipe: Recipe, *, restoring: bool = False) -> Assembly:
 
 
 def count_parameters(network: nn.Module | None) -> int:
-    """Return how many numbers a network learns."""
-    return 0 if network is None else sum(p.numel() for p in network.parameters() if p.requires_grad)
+    """Return how many numbers a network is made of."""
+    return 0 if network is None else sum(parameter.numel() for parameter in network.parameters())
 
 
 def describe(parts: Assembly) -> list[tuple[str, str]]:
