@@ -45,11 +45,14 @@ def plan(photos: Iterable[Path], out: Path) -> list[Job]:
     Raises:
         UsageError: there is no photograph, or a result would take the place of one of the originals.
     """
+    photos = list(photos)
+    if missing := [photo for photo in photos if not photo.exists()]:
+        raise UsageError(f"there is no file or folder {missing[0]}")
     found = find_photos(photos)
     if not found:
         raise UsageError(f"no photographs in {', '.join(str(photo) for photo in photos)}")
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"-o {out} is a file; give a folder")
+    if file := next((path for path in (out, *out.parents) if path.exists() and not path.is_dir()), None):
+        raise UsageError(f"-o {out}: {file} is a file; give a folder")
     plain = [relative.with_suffix(".png") for _, relative in found]
     taken = Counter(str(path).lower() for path in plain)
     jobs = [

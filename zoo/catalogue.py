@@ -17,7 +17,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zoo.contracts import Kind
-from zoo.errors import UsageError
+from zoo.errors import UsageError, ZooError
+from zoo.files import explain_os_error
 from zoo.suggest import did_you_mean
 
 FILE = "registry.toml"
@@ -66,7 +67,7 @@ class Catalogue:
             known = sorted(self.recipes)
             raise UsageError(
                 f"there is no recipe {name!r}{did_you_mean(name, known)} (recipes: {', '.join(known)}; "
-                "a file must end in .toml)"
+                "or give a .toml file, or a run's folder)"
             )
         return self.recipes[name]
 
@@ -76,10 +77,15 @@ def load_catalogue(folder: Path | None = None) -> Catalogue:
 
     Raises:
         UsageError: a registry.toml is malformed; the message names file and line.
+        ZooError: the working folder was deleted.
     """
+    try:
+        folder = folder or Path.cwd()
+    except FileNotFoundError:
+        raise ZooError("the working folder was deleted: go to another one") from None
     catalogue = Catalogue()
     seen: set[Path] = set()
-    for path in _files(folder or Path.cwd()):
+    for path in _files(folder):
         if path.resolve() not in seen:
             seen.add(path.resolve())
             catalogue.add(read_layer(path), path)
@@ -115,7 +121,7 @@ def read_toml(path: Path) -> tuple[dict[str, Any], str]:
         text = path.read_text(encoding="utf-8")
         return tomllib.loads(text), text
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+        raise UsageError(f"{path} cannot be read: {explain_os_error(error)}") from None
     except UnicodeDecodeError:
         raise UsageError(f"{path} is not text in UTF-8") from None
     except tomllib.TOMLDecodeError as error:
@@ -131,10 +137,18 @@ def _files(folder: Path) -> Iterator[Path]:
     package = Path(__file__).parent
     # A wheel carries the file inside the package; in a checkout it stands beside it.
     yield next((p for p in (package / FILE, package.parent / FILE) if p.is_file()), package / FILE)
-    if (users := user_config_path("zoo") / FILE).is_file():
+    if _is_file(users := user_config_path("zoo") / FILE):
         yield users
-    if project := next((p / FILE for p in (folder, *folder.parents) if (p / FILE).is_file()), None):
+    if project := next((p / FILE for p in (folder, *folder.parents) if _is_file(p / FILE)), None):
         yield project
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        # Somebody else's folder, which we may not look into.
+        return False
 
 
 def _line_of(text: str, place: list[str]) -> int:

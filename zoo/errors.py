@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+INTERRUPTED = 130
+"""Exit code of what Ctrl-C or SIGTERM ended before its time, as in a shell."""
+
 
 class ZooError(Exception):
     """Something failed that a person can do something about. Shown without a traceback, exit code 1."""

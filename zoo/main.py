@@ -10,7 +10,8 @@ import typer
 from typer.core import TyperGroup
 
 from zoo.commands import colorize, list_, recipe, resume, run, runs, show
-from zoo.errors import ZooError
+from zoo.errors import INTERRUPTED, ZooError
+from zoo.files import explain_os_error
 
 
 class _Group(TyperGroup):
@@ -28,11 +29,16 @@ class _Group(TyperGroup):
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
             _say("interrupted")
-            raise typer.Exit(130) from None
+            raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
             # Whoever read the output, such as `head`, has seen enough.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(0) from None
+        except OSError as error:
+            if ctx.params.get("debug"):
+                raise
+            _say(f"error: {error.filename or type(error).__name__}: {explain_os_error(error)}")
+            raise typer.Exit(1) from None
         except Exception as error:
             if ctx.params.get("debug") or _is_misuse(error):
                 raise

@@ -91,12 +91,10 @@ def load_plugins(disabled: frozenset[str] = frozenset()) -> list[Plugin]:
     Raises:
         ZooError: with ZOO_STRICT=1, a plugin is broken.
     """
-    manager = pluggy.PluginManager(GROUP)
-    manager.add_hookspecs(hookspecs)
     plugins = []
     for entry_point in sorted(entry_points(group=GROUP), key=lambda e: (_distribution(e) != OWN_DISTRIBUTION, e.name)):
         if entry_point.name not in disabled and _allowed(entry_point):
-            plugins.append(_load(manager, entry_point))
+            plugins.append(_load(entry_point))
     return plugins
 
 
@@ -117,15 +115,15 @@ def _distribution(entry_point: EntryPoint) -> str:
     return entry_point.dist.name if entry_point.dist else "unknown"
 
 
-def _load(manager: pluggy.PluginManager, entry_point: EntryPoint) -> Plugin:
+def _load(entry_point: EntryPoint) -> Plugin:
     plugin = Plugin(entry_point.name, _distribution(entry_point), entry_point.dist.version if entry_point.dist else "?")
     try:
-        module = entry_point.load()
-        manager.register(module, name=f"{plugin.distribution}:{plugin.name}")
-        others = [other for other in manager.get_plugins() if other is not module]
+        # A manager for each, so that what it registers, and how it fails, is known to be its own.
+        manager = pluggy.PluginManager(GROUP)
+        manager.add_hookspecs(hookspecs)
+        manager.register(entry_point.load(), name=f"{plugin.distribution}:{plugin.name}")
         register = _Register(plugin)
-        # One plugin at a time, so that what it registers, and how it fails, is known to be its own.
-        manager.subset_hook_caller("zoo_components", remove_plugins=others)(register=register)
+        manager.hook.zoo_components(register=register)
         plugin.components = register.components
     except (Exception, SystemExit) as error:
         if os.environ.get("ZOO_STRICT") == "1":

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from zoo import registry
 from zoo.catalogue import read_toml
@@ -17,6 +17,10 @@ from zoo.suggest import did_you_mean
 DURATIONS = ("epochs", "steps", "minutes")
 
 
+def _listed(value: Any) -> Any:
+    return [part for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
 class Recipe(BaseModel):
     """Everything that defines a run.
 
@@ -24,7 +28,7 @@ class Recipe(BaseModel):
     `steps` and `minutes` that is given is reached.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     summary: str = Field("", description="one line for people")
     generator: str = Field(description="predicts chroma from lightness")
@@ -37,9 +41,11 @@ class Recipe(BaseModel):
     steps: int | None = Field(None, ge=1, description="steps of both networks")
     minutes: float | None = Field(None, gt=0, description="minutes of training")
     lr: float = Field(2e-4, gt=0, lt=1, description="learning rate of both networks (Adam)")
+    lr_critic: float | None = Field(None, gt=0, lt=1, description="the critic's own rate, where it has one")
     beta1: float = Field(0.5, ge=0, lt=1, description="Adam's memory of gradients")
     beta2: float = Field(0.999, ge=0, lt=1, description="Adam's memory of squared gradients")
     decay: float = Field(0.5, ge=0, le=1, description="share of the run, at its end, in which the rate falls to 0")
+    ema: float = Field(0.999, ge=0, lt=1, description="memory of the generator's moving average; 0 keeps none")
     crop: float = Field(0.6, gt=0, le=1, description="smallest crop, as a share of the photograph's short side")
     flip: bool = Field(True, description="mirror half of the crops")
     seed: int = Field(0, ge=0, lt=2**63, description="of the weights, the order of the data and the crops")
@@ -52,6 +58,9 @@ class Recipe(BaseModel):
     evaluate: int | None = Field(
         None, ge=1, description="steps between looks at held-out photographs; otherwise at each epoch"
     )
+    keep_epochs: Annotated[tuple[int, ...], BeforeValidator(_listed)] = Field(
+        (), description="epochs whose model and checkpoint are never removed, such as 50,100"
+    )
     held_out: int = Field(64, ge=1, description="held-out photographs to measure on, at the most")
 
     @model_validator(mode="after")
@@ -59,6 +68,19 @@ class Recipe(BaseModel):
         if not any(getattr(self, name) for name in DURATIONS):
             raise ValueError("give one of epochs, steps and minutes, so that the run ends")
         return self
+
+    @classmethod
+    def find(cls, source: str, /, **changes: Any) -> Recipe:
+        """Take a recipe from its .toml file, from the folder of a run, or by name, with some fields changed.
+
+        Raises:
+            UsageError: there is none, it is malformed, an unknown field, or a value that it cannot have.
+        """
+        if source.endswith(".toml"):
+            return cls.load(source, **changes)
+        if (file := Path(source) / "recipe.toml").is_file():
+            return cls.load(file, **changes)
+        return cls.named(source, **changes)
 
     @classmethod
     def named(cls, name: str | None = None, /, **changes: Any) -> Recipe:
@@ -99,7 +121,7 @@ class Recipe(BaseModel):
 
     def to_table(self) -> dict[str, Any]:
         """Return every field that has a value."""
-        return {name: value for name, value in self.model_dump().items() if value not in (None, "")}
+        return {name: value for name, value in self.model_dump().items() if value not in (None, "", ())}
 
     @property
     def losses(self) -> tuple[Spec, ...]:
@@ -169,16 +191,22 @@ def _checked(table: dict[str, Any], changes: Mapping[str, Any], where: str) -> R
     try:
         return Recipe.model_validate({**table, **changes})
     except ValidationError as error:
-        raise UsageError("; ".join(_explain(problem, where) for problem in error.errors())) from None
+        problems = error.errors()
+        # What was changed is not in the file.
+        prefix = "" if all(problem["loc"] and problem["loc"][0] in changes for problem in problems) else f"{where}: "
+        raise UsageError(prefix + "; ".join(map(_explain, problems))) from None
 
 
-def _explain(problem: Any, where: str) -> str:
+def _explain(problem: Any) -> str:
     if not problem["loc"]:
-        return f"{where}: {problem['ctx']['error']!s}"
+        return str(problem["ctx"]["error"])
     name = str(problem["loc"][0])
     known = list(Recipe.model_fields)
     if problem["type"] == "extra_forbidden":
-        return f"{where}: a recipe has no {name!r}{did_you_mean(name, known)} (it has: {', '.join(known)})"
+        return f"a recipe has no {name!r}{did_you_mean(name, known)} (it has: {', '.join(known)})"
+    description = Recipe.model_fields[name].description
     if problem["type"] == "missing":
-        return f"{where}: {name} is missing ({Recipe.model_fields[name].description})"
-    return f"{where}: {name} = {problem['input']!r}: {problem['msg'][:1].lower() + problem['msg'][1:]}"
+        return f"{name} is missing ({description})"
+    if problem["type"] == "string_pattern_mismatch":
+        return f"{name} = {problem['input']!r}: expected {description}"
+    return f"{name} = {problem['input']!r}: {problem['msg'][:1].lower() + problem['msg'][1:]}"

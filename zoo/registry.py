@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -69,7 +70,10 @@ class Registry:
                     f"more than one plugin offers the {kind} {name!r}: write {' or '.join(c.qualified for c in found)}"
                 )
         names = [c.qualified if self.is_ambiguous(c) else c.name for c in of_kind]
-        message = f"there is no {kind} {name!r}{did_you_mean(name, names)}"
+        suggestion = did_you_mean(name, names)
+        if not suggestion and kind in self.catalogue.shorthands:
+            suggestion = ", nor a folder of that name"
+        message = f"there is no {kind} {name!r}{suggestion}"
         if broken := self.broken:
             message += f" (broken plugins: {', '.join(p.name for p in broken)}; `zoo list` shows why)"
         raise UsageError(f"{message} (zoo list --kind {kind} shows what there is)")
@@ -83,15 +87,23 @@ class Registry:
         shorthand = self.catalogue.shorthands.get(kind)
         if shorthand is None or not _looks_like_path(text):
             return parse(text)
-        try:
-            spec = parse(text)
-            self.find(kind, spec.name)
-            return spec
-        except UsageError as error:
-            if isinstance(error, SpecError) and ":" in text and "/" not in text.split(":")[0]:
-                raise
+        if self._is_known(kind, text.partition(":")[0]):
+            return parse(text)
+        if not _exists(text):
+            with suppress(SpecError):
+                spec = parse(text)
+                if spec.options:
+                    # A mistyped component, rather than a path with both `:` and `=` in it.
+                    return spec
         template = parse(shorthand)
         return Spec(template.name, {k: v.replace("{}", text) for k, v in template.options.items()})
+
+    def _is_known(self, kind: Kind, name: str) -> bool:
+        try:
+            self.find(kind, name)
+        except UsageError:
+            return False
+        return True
 
     def check(self, kind: Kind, spec: Spec) -> Spec:
         """Check a spec against its component's options; return it with every path made absolute.
@@ -150,4 +162,12 @@ def recipes() -> Mapping[str, Mapping[str, Any]]:
 
 
 def _looks_like_path(text: str) -> bool:
-    return text.startswith((".", "~")) or "/" in text or "\\" in text or Path(text).exists()
+    return text.startswith((".", "~")) or "/" in text or "\\" in text or _exists(text)
+
+
+def _exists(text: str) -> bool:
+    try:
+        return Path(text).exists()
+    except OSError:
+        # Too long for a path, or in a folder that we may not look into.
+        return False

@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import socket
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UsageError, ZooError
 from zoo.files import explain_os_error, write_text
 from zoo.recipe import Recipe
 from zoo.spec import parse
 from zoo.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 RECIPE, INFO, METRICS, MODEL = "recipe.toml", "run.json", "metrics.jsonl", "model.safetensors"
 _SAMPLES, _CHECKPOINTS = "samples", "checkpoints"
@@ -31,6 +36,7 @@ class Run:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
+        self._lock: FileLock | None = None
 
     @classmethod
     def create(cls, runs: Path | str, name: str | None, recipe: Recipe) -> Run:
@@ -40,20 +46,22 @@ class Run:
             UsageError: the name is taken or cannot be a folder's.
             ZooError: the folder cannot be made.
         """
-        runs = Path(runs)
+        runs, made = Path(runs), None
         if name is not None and not re.fullmatch(r"[\w][\w .+-]*", name):
             raise UsageError(f"--name {name!r} cannot be a run's name: use letters, digits, '-', '_', '.' and '+'")
         try:
             runs.mkdir(parents=True, exist_ok=True)
             stem = parse(recipe.generator).name.split("/")[-1]
             folder = _take(runs, name) if name else _take_next(runs, stem)
-            run = cls(folder)
+            run = made = cls(folder)
             run.samples.mkdir()
             run.checkpoints.mkdir()
-            write_text(run.path / RECIPE, recipe.to_toml())
+            run.write_recipe(recipe)
         except FileExistsError as error:
             raise UsageError(f"the run {error.filename} exists already; choose another --name") from None
         except OSError as error:
+            if made is not None:
+                shutil.rmtree(made.path, ignore_errors=True)
             raise ZooError(f"no run can be made in {runs}: {explain_os_error(error)}") from None
         return run
 
@@ -73,7 +81,7 @@ class Run:
     @property
     def name(self) -> str:
         """The folder's own name."""
-        return self.path.name
+        return self.path.resolve().name
 
     @property
     def samples(self) -> Path:
@@ -100,9 +108,32 @@ class Run:
         """What run.json says."""
         try:
             info: dict[str, Any] = json.loads((self.path / INFO).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ZooError(f"{self.path / INFO} cannot be read: {error}") from None
+        except OSError as error:
+            raise ZooError(f"{self.path / INFO} cannot be read: {explain_os_error(error)}") from None
+        except ValueError as error:
+            raise ZooError(f"{self.path / INFO} is damaged: {error}") from None
+        if not isinstance(info, dict) or "state" not in info:
+            raise ZooError(f"{self.path / INFO} is damaged: it says no state")
         return info
+
+    @property
+    def state(self) -> str:
+        """running, finished, interrupted or failed; lost where it says running and its process is gone."""
+        state: str = self.info["state"]
+        return "lost" if state == "running" and not self.is_alive() else state
+
+    def is_alive(self) -> bool:
+        """Whether its process is still at it. One on another computer cannot be seen, and counts as alive."""
+        import psutil
+
+        info = self.info
+        if info["state"] != "running" or info.get("host") != socket.gethostname():
+            return bool(info["state"] == "running")
+        try:
+            # A number may have gone to another process meanwhile: that one began later.
+            return bool(psutil.Process(info["pid"]).create_time() <= info["updated"])
+        except psutil.Error:
+            return False
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
@@ -111,7 +142,36 @@ class Run:
             lines = (self.path / METRICS).read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
             return []
-        return [json.loads(line) for line in lines]
+        found = []
+        for line in lines:
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                # A killed process leaves half a line.
+                continue
+        return found
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Make sure that no other process writes this run. Within one process it may be taken again.
+
+        Raises:
+            ZooError: another process does.
+        """
+        from filelock import FileLock, Timeout
+
+        if self._lock is None:
+            self._lock = FileLock(self.path / ".lock")
+        try:
+            with self._lock.acquire(timeout=0):
+                yield
+        except Timeout:
+            info = self.info
+            raise ZooError(f"the run {self.path} is in use by process {info['pid']} on {info['host']}") from None
+
+    def write_recipe(self, recipe: Recipe) -> None:
+        """Replace recipe.toml."""
+        write_text(self.path / RECIPE, recipe.to_toml())
 
     def write_info(self, info: Mapping[str, Any]) -> None:
         """Replace run.json."""

@@ -11,6 +11,7 @@ Options are kept as the text that was typed: what they mean is for the component
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -65,6 +66,8 @@ def parse_sum(text: str) -> tuple[Spec, ...]:
     position = 0
     while True:
         weight = _WEIGHT.match(text, position)
+        if weight and not math.isfinite(float(weight.group()[:-1])):
+            raise SpecError(text, position, "expected a weight of a size that can be reckoned with")
         spec, position = _component(text, weight.end() if weight else position, stop="+")
         terms.append(Spec(spec.name, spec.options, float(weight.group()[:-1]) if weight else None))
         if position == len(text):

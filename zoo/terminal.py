@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -16,6 +17,7 @@ from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from zoo.console import make_console
 from zoo.training.watch import Progress, Watcher
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ class Display(Watcher):
     """Shows a run: a live bar in a terminal, plain lines elsewhere."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(highlight=False)
+        self.console = console or make_console()
         self._stack = ExitStack()
         self._bar: Bar | None = None
         self._task = TaskID(0)
@@ -51,7 +53,7 @@ class Display(Watcher):
 
     def started(self, run: Run, parts: Assembly) -> None:
         print_assembly(parts, self.console)
-        self.console.print(f"run          {run.path}  (Ctrl-C stops and saves)\n")
+        self._print(f"run          {run.path}  (Ctrl-C stops and saves)\n")
         if self.console.is_terminal:
             columns = (BarColumn(24), TextColumn("{task.percentage:3.0f}%"), TextColumn("{task.description}"))
             self._bar = Bar(*columns, console=self.console)
@@ -65,26 +67,31 @@ class Display(Watcher):
             self._live.update(Group(self._bar, details))
         elif time.monotonic() - self._printed > _PLAIN_EVERY:
             self._printed = time.monotonic()
-            self.console.print(f"{progress.share:4.0%}  {place} | {details}", soft_wrap=True)
+            self._print(f"{progress.share:4.0%}  {place} | {details}")
 
     def looked(self, step: int, metrics: dict[str, float]) -> None:
         words = "  ".join(f"{name} {value:.3g}" for name, value in metrics.items())
-        self.console.print(f"step {step}, held-out photographs:  {words}", soft_wrap=True)
+        self._print(f"step {step}, held-out photographs:  {words}")
 
     def said(self, message: str) -> None:
-        self.console.print(f"note: {escape(message)}", soft_wrap=True)
+        self._print(f"note: {message}")
 
     def ended(self, run: Run, state: str) -> None:
         self._stack.close()
-        self.console.print(f"\n{state}: {run.path}", soft_wrap=True)
+        self._print(f"\n{state}: {run.path}")
         if run.model.is_file():
-            self.console.print(f"model    {run.model}", soft_wrap=True)
+            self._print(f"model    {run.model}")
         if samples := sorted(run.samples.glob("*.png")):
-            self.console.print(f"samples  {samples[-1]}  (grey | coloured | original)", soft_wrap=True)
+            self._print(f"samples  {samples[-1]}  (grey | coloured | original)")
         if state != "finished":
-            self.console.print(f"go on with: zoo resume {run.path}", soft_wrap=True)
+            if any(run.checkpoints.glob("step-*")):
+                self._print(f"go on with: zoo resume {shlex.quote(str(run.path))}")
         elif run.model.is_file():
-            self.console.print(f"use it:  zoo colorize PHOTO… --model {run.path} -o coloured/", soft_wrap=True)
+            self._print(f"use it:  zoo colorize PHOTO… --model {shlex.quote(str(run.path))} -o coloured/")
+
+    def _print(self, text: str) -> None:
+        # Paths may hold what would be markup.
+        self.console.print(text, soft_wrap=True, markup=False)
 
 
 def print_assembly(parts: Assembly, console: Console | None = None) -> None:
@@ -94,13 +101,13 @@ def print_assembly(parts: Assembly, console: Console | None = None) -> None:
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     for name, text in describe(parts):
         table.add_row(f"[bold]{name}[/bold]", escape(text))
-    (console or Console(highlight=False)).print(table)
+    (console or make_console()).print(table)
 
 
 def print_rehearsal(losses: dict[str, float]) -> None:
     """Say that one step worked."""
     words = "  ".join(f"{name} {value:.4g}" for name, value in losses.items())
-    Console(highlight=False).print(f"\neverything fits together; the losses of one step:  {words}", soft_wrap=True)
+    make_console().print(f"\neverything fits together; the losses of one step:  {words}", soft_wrap=True)
 
 
 def print_component(component: Component, spec: Spec, size: int) -> None:
@@ -110,7 +117,7 @@ def print_component(component: Component, spec: Spec, size: int) -> None:
     from zoo.cost import cost_of
     from zoo.options import options_of
 
-    console = Console(highlight=False)
+    console = make_console()
     factory = component.factory()
     console.print(f"[bold]{component.kind} {component.name}[/bold]: {escape(component.summary)}")
     console.print(f"plugin {component.plugin} of {component.distribution} {component.version}, {component.target}")
@@ -136,7 +143,7 @@ def print_component(component: Component, spec: Spec, size: int) -> None:
 
 def print_album(outcomes: Iterable[Outcome], total: int, out: Path) -> int:
     """Say what becomes of each photograph, and at the end of all; return how many failed."""
-    console, errors = Console(highlight=False), Console(stderr=True, highlight=False)
+    console, errors = make_console(), make_console(stderr=True)
     start = time.monotonic()
     done = failed = 0
     for outcome in outcomes:

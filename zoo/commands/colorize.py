@@ -9,7 +9,7 @@ import typer
 
 
 def colorize(
-    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO|FOLDER…", help="Photographs, and folders of them.")],
+    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO|FOLDER", help="Photographs, and folders of them.")],
     model: Annotated[Path, typer.Option("--model", "-m", help="A model's file, or a run's folder.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the coloured photographs.")],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")] = False,

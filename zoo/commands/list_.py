@@ -34,10 +34,10 @@ def list_(
             )
         )
         return
-    _print_tables(known, found, show_recipes=pattern == "*" and kind is None)
     if not found:
         typer.echo(f"no component matches {pattern!r}", err=True)
         raise typer.Exit(1)
+    _print_tables(known, found, show_recipes=pattern == "*" and kind is None)
 
 
 def _as_dict(component: Component) -> dict[str, object]:
@@ -55,12 +55,14 @@ def _as_dict(component: Component) -> dict[str, object]:
 
 
 def _print_tables(known: registry.Registry, found: list[Component], show_recipes: bool) -> None:
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    console = Console(highlight=False)
+    from zoo.console import make_console
+
+    console = make_console()
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
     for kind in KINDS:
         of_kind = [component for component in found if component.kind == kind]
         if of_kind:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from zoo.errors import INTERRUPTED
+
 
 def resume(folder: Annotated[Path, typer.Argument(metavar="RUN", help="The run's folder.")]) -> None:
     """Go on with a run from its newest checkpoint, as if it had never stopped."""
@@ -17,4 +19,6 @@ def resume(folder: Annotated[Path, typer.Argument(metavar="RUN", help="The run's
     from zoo import training
 
     with Display() as display:
-        training.resume(run, watcher=display)
+        done = training.resume(run, watcher=display)
+    if done.info["state"] == "interrupted":
+        raise typer.Exit(INTERRUPTED)

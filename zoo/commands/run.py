@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zoo.errors import UsageError
+from zoo.errors import INTERRUPTED, UsageError
 from zoo.recipe import Recipe
 
 _PARTS = "Parts"
@@ -21,7 +21,7 @@ def run(
     data: Annotated[str | None, typer.Option(help="Data set, or a folder of photographs.")] = None,
     recipe: Annotated[
         str | None,
-        typer.Option("--recipe", "-r", help="Recipe's name or .toml file: it fills in what is not said here."),
+        typer.Option("--recipe", "-r", help="Recipe's name, .toml file or run: it fills in what is not said here."),
     ] = None,
     size: Annotated[int | None, typer.Option(help="Side of the training crops in pixels.")] = None,
     batch: Annotated[int | None, typer.Option(help="Pictures per step.")] = None,
@@ -47,8 +47,7 @@ def run(
         "epochs": epochs, "steps": steps, "minutes": minutes, "lr": lr, "seed": seed, "device": device,
     }  # fmt: skip
     changes = {**given, **_settings(settings or [], given)}
-    from_file = recipe is not None and recipe.endswith(".toml")
-    chosen = Recipe.load(str(recipe), **changes) if from_file else Recipe.named(recipe, **changes)
+    chosen = Recipe.find(recipe, **changes) if recipe else Recipe.named(**changes)
     chosen.check_parts()
 
     # From here on torch is needed; what was wrong until here was said without waiting for it.
@@ -61,16 +60,18 @@ def run(
         print_rehearsal(losses)
         return
     with Display() as display:
-        training.train(chosen, runs=runs, name=name, watcher=display)
+        done = training.train(chosen, runs=runs, name=name, watcher=display)
+    if done.info["state"] == "interrupted":
+        raise typer.Exit(INTERRUPTED)
 
 
 def _settings(settings: list[str], given: dict[str, Any]) -> dict[str, str]:
-    pairs = {}
+    pairs: dict[str, str] = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
-        if not equals:
+        if not key or not equals:
             raise UsageError(f"--set {setting}: write --set key=value")
-        if given.get(key) is not None:
+        if given.get(key) is not None or key in pairs:
             raise UsageError(f"--set {setting}: {key} is given twice")
         pairs[key] = value
     return pairs

@@ -16,7 +16,7 @@ def show(
     size: Annotated[int, typer.Option(help="Side of the pictures that a network is measured at.", min=16)] = 256,
 ) -> None:
     """Show a component's options and, of a network, its parameters, its work and its memory."""
-    from zoo.spec import parse
+    from zoo.spec import Spec, parse
 
     known = registry.get()
     spec = parse(name)
@@ -28,6 +28,9 @@ def show(
         raise UsageError(
             f"there is no component {spec.name!r}{did_you_mean(spec.name, [c.name for c in known.components])}"
         )
+    if spec.options:
+        for component in found:
+            known.check(component.kind, Spec(component.qualified, spec.options))
     from zoo.terminal import print_component
 
     for component in found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,7 +12,8 @@ from torch import nn
 from zoo import registry
 from zoo.contracts import LeftOut, PhotoDataset
 from zoo.device import pick_device, pick_dtype
-from zoo.errors import ZooError
+from zoo.errors import UsageError, ZooError
+from zoo.model import load_model
 from zoo.recipe import Recipe
 from zoo.spec import parse
 from zoo.training.objective import Objective
@@ -79,6 +81,33 @@ def assemble(recipe: Recipe, *, restoring: bool = False) -> Assembly:
         device=device,
         dtype=pick_dtype(recipe.precision, device),
     )
+
+
+def begin_with(parts: Assembly, source: Path) -> None:
+    """Give the networks the weights of a trained model instead of fresh ones.
+
+    Args:
+        parts: with a generator like the model's.
+        source: a model's file, or a run's folder. A run's critic comes along, if it is like the one of `parts`.
+
+    Raises:
+        UsageError: there is no such model, or it is of another generator.
+        ZooError: it is damaged.
+    """
+    from zoo.training.checkpoint import load_checkpoint
+
+    model = load_model(source, "cpu")
+    try:
+        parts.generator.load_state_dict(model.generator.state_dict())
+    except RuntimeError:
+        raise UsageError(
+            f"{source} is a model of {model.recipe.generator}, and cannot begin one of {parts.recipe.generator}"
+        ) from None
+    if parts.critic is not None and source.is_dir() and model.recipe.critic == parts.recipe.critic:
+        tensors = load_checkpoint(source / "checkpoints")[0]
+        parts.critic.load_state_dict(
+            {name.removeprefix("critic/"): value for name, value in tensors.items() if name.startswith("critic/")}
+        )
 
 
 def count_parameters(network: nn.Module | None) -> int:

@@ -16,6 +16,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,74 @@ from zoo.errors import ZooError
 from zoo.files import sync_folder, write_text
 
 KEEP = 2
+"""Checkpoints that are kept beside the best one and those asked for."""
 _TENSORS, _STATE, _MANIFEST = "tensors.safetensors", "state.json", "manifest.json"
 
 
-def save_checkpoint(folder: Path, step: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> Path:
-    """Write a checkpoint and remove all but the newest few.
+class Saver:
+    """Writes checkpoints beside the training: only the copy to host memory holds it up."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
+        self._pending: Future[Path] | None = None
+
+    def save(
+        self,
+        step: int,
+        tensors: Mapping[str, Tensor],
+        state: Mapping[str, Any],
+        *,
+        score: float | None = None,
+        keep: bool = False,
+    ) -> None:
+        """Begin to write a checkpoint; waits for the one before it.
+
+        Args:
+            step: its name.
+            tensors: copied before this returns.
+            state: JSON.
+            score: the lower the better; the best is kept.
+            keep: never remove it.
+
+        Raises:
+            OSError: the one before it could not be written.
+        """
+        self.wait()
+        # Copies of their own also take apart tensors that share memory, which the format has no way to say.
+        copies = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+        self._pending = self._thread.submit(save_checkpoint, self.folder, step, copies, dict(state), score, keep)
+
+    def wait(self) -> None:
+        """Wait until what was begun is on the disk.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()
+
+    @property
+    def failure(self) -> OSError | None:
+        """Why the newest checkpoint could not be written, if that is known by now. Asking forgets it."""
+        if self._pending is None or not self._pending.done():
+            return None
+        pending, self._pending = self._pending, None
+        error = pending.exception()
+        if error is not None and not isinstance(error, OSError):
+            raise error
+        return error
+
+    def close(self) -> None:
+        """End the thread, after what it is writing."""
+        self._thread.shutdown()
+
+
+def save_checkpoint(
+    folder: Path, step: int, tensors: dict[str, Tensor], state: dict[str, Any], score: float | None, keep: bool
+) -> Path:
+    """Write a checkpoint and remove those that need not be kept.
 
     Raises:
         OSError: it cannot be written; older ones are still there.
@@ -41,23 +105,18 @@ def save_checkpoint(folder: Path, step: int, tensors: Mapping[str, Tensor], stat
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     try:
-        # Cloning takes apart tensors that share memory, which the format has no way to say.
-        save_file(
-            {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()},
-            unfinished / _TENSORS,
-        )
-        _sync(unfinished / _TENSORS)
+        _save_tensors(save_file, tensors, unfinished / _TENSORS)
         write_text(unfinished / _STATE, json.dumps(state))
         files = {name: _fingerprint(unfinished / name) for name in (_TENSORS, _STATE)}
-        write_text(unfinished / _MANIFEST, json.dumps({"step": step, "files": files}, indent=2))
+        manifest = {"step": step, "score": score, "keep": keep, "files": files}
+        write_text(unfinished / _MANIFEST, json.dumps(manifest, indent=2))
         shutil.rmtree(final, ignore_errors=True)
         unfinished.rename(final)
         sync_folder(folder)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
-    for old in _finished(folder)[:-KEEP]:
-        shutil.rmtree(old, ignore_errors=True)
+    _prune(folder)
     return final
 
 
@@ -79,24 +138,55 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any], li
     )
 
 
+def _prune(folder: Path) -> None:
+    found = _finished(folder)
+    manifests = {path: _manifest(path) for path in found}
+    scored = [path for path in found if manifests[path].get("score") is not None]
+    keep = {*found[-KEEP:], *(path for path in found if manifests[path].get("keep"))}
+    if scored:
+        keep.add(min(scored, key=lambda path: float(manifests[path]["score"])))
+    for path in found:
+        if path not in keep:
+            shutil.rmtree(path, ignore_errors=True)
+    # What a killed process left behind; whoever writes holds the run's lock, so it is nobody's any more.
+    for path in folder.glob("*.tmp"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def _finished(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if re.fullmatch(r"step-\d+", path.name)) if folder.is_dir() else []
 
 
-def _is_whole(path: Path) -> bool:
+def _manifest(path: Path) -> dict[str, Any]:
     try:
         manifest = json.loads((path / _MANIFEST).read_text(encoding="utf-8"))
-        return all(_fingerprint(path / name) == wanted for name, wanted in manifest["files"].items())
-    except (OSError, ValueError, KeyError, AttributeError):
+    except (OSError, ValueError):
+        return {}
+    return manifest if isinstance(manifest, dict) else {}
+
+
+def _is_whole(path: Path) -> bool:
+    files = _manifest(path).get("files") or {}
+    try:
+        return {*files} == {_TENSORS, _STATE} and all(_fingerprint(path / name) == files[name] for name in files)
+    except OSError:
         return False
+
+
+def _save_tensors(save_file: Any, tensors: dict[str, Tensor], path: Path) -> None:
+    from safetensors import SafetensorError
+
+    try:
+        save_file(tensors, path)
+    except SafetensorError as error:
+        # The library says in its own words what is the system's error.
+        number = re.search(r"os error (\d+)", str(error))
+        raise OSError(int(number[1]) if number else 0, str(error), str(path)) from error
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _fingerprint(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {"size": path.stat().st_size, "sha256": digest}
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoo import color
 from zoo.data.picture import LabPicture
 from zoo.data.stream import central_crop
 from zoo.errors import ZooError
 from zoo.model import predict_chroma
-from zoo.photo import save_photo
 from zoo.training.assembly import Assembly
 
 ROWS = 8
@@ -39,39 +36,43 @@ def held_out_crops(parts: Assembly) -> Tensor:
 
 
 @torch.inference_mode()
-def look(parts: Assembly, crops: Tensor, picture: Path | None = None) -> dict[str, float]:
-    """Colour held-out crops; measure, and draw grey | coloured | original.
+def look(generator: nn.Module, parts: Assembly, crops: Tensor) -> tuple[dict[str, float], Tensor]:
+    """Colour held-out crops; measure, and draw the first few of them.
+
+    Args:
+        generator: in whatever mode; it is left in it.
+        parts: of the run.
+        crops: from `held_out_crops`.
 
     Returns:
+        A picture grey | coloured | original, uint8 (3, H, W), and these measures.
+
         chroma_error: mean distance in the a*b* plane, in L*a*b* units; lower is better.
         psnr: of sRGB, in dB, over all pixels; higher is better.
         colourfulness: Hasler & Süsstrunk (2003), as a ratio to the originals'; 1 is as colourful as they are.
         variety: spread of the pictures' mean colours, as a ratio to the originals'. A generator that gives every
             picture the same colours (mode collapse, or averaging) falls towards 0.
     """
-    was_training = parts.generator.training
-    parts.generator.eval()
-    try:
-        reals, fakes = [], []
-        for photos in torch.split(crops, parts.recipe.batch):
-            real = LabPicture.of_photos(photos.to(parts.device))
-            chroma = predict_chroma(parts.generator, real.lightness, parts.dtype)
-            reals.append(real)
-            fakes.append(LabPicture(real.lightness, chroma))
-    finally:
-        parts.generator.train(was_training)
+    was_training = generator.training
+    generator.eval()
+    reals, fakes = [], []
+    for photos in torch.split(crops, parts.recipe.batch):
+        part = LabPicture.of_photos(photos.to(parts.device))
+        reals.append(part)
+        fakes.append(LabPicture(part.lightness, predict_chroma(generator, part.lightness, parts.dtype)))
+    generator.train(was_training)
     real = LabPicture(torch.cat([r.lightness for r in reals]), torch.cat([r.chroma for r in reals]))
     fake = LabPicture(real.lightness, torch.cat([f.chroma for f in fakes]))
-    if picture is not None:
-        grey = LabPicture(real.lightness, torch.zeros_like(real.chroma))
-        save_photo(picture, _grid([p.rgb[:ROWS].cpu() for p in (grey, fake, real)]))
+    grey = LabPicture(real.lightness, torch.zeros_like(real.chroma))
+    picture = _grid([pictures.rgb[:ROWS].cpu() for pictures in (grey, fake, real)])
     mse = (fake.rgb - real.rgb).square().mean()
-    return {
+    measures = {
         "chroma_error": float((fake.chroma - real.chroma).norm(dim=1).mean() * color.AB_SCALE),
         "psnr": float(-10 * mse.clamp_min(1e-10).log10()),
         "colourfulness": float(color.colourfulness(fake.rgb).mean() / color.colourfulness(real.rgb).mean()),
         "variety": _ratio(_spread(fake.chroma), _spread(real.chroma)),
     }
+    return measures, picture
 
 
 def _spread(chroma: Tensor) -> Tensor:

@@ -3,44 +3,57 @@
 from __future__ import annotations
 
 import math
-import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from zoo.data.stream import Stream, batches
-from zoo.device import describe_device, memory_in_use, pick_workers
+from zoo.data.stream import Batch, Stream, batches
+from zoo.device import describe_device, pick_workers
 from zoo.errors import UsageError, ZooError
 from zoo.files import explain_os_error
 from zoo.model import save_model
+from zoo.photo import PhotoError, save_photo
 from zoo.plugins import one_line
-from zoo.recipe import Recipe
+from zoo.recipe import DURATIONS, Recipe
 from zoo.run import Run, describe_process
-from zoo.training.assembly import Assembly, assemble
-from zoo.training.checkpoint import load_checkpoint, save_checkpoint
+from zoo.training.assembly import Assembly, assemble, begin_with
+from zoo.training.checkpoint import Saver, load_checkpoint
 from zoo.training.look import held_out_crops, look
-from zoo.training.trainer import Trainer
-from zoo.training.watch import Progress, Watcher
+from zoo.training.signals import stop_signals
+from zoo.training.trainer import Trainer, out_of_memory
+from zoo.training.watch import Watcher
+from zoo.training.window import Window
 
 LOG_EVERY = 10
 """Steps between two lines of metrics."""
 SAVE_EVERY = 600.0
 """Seconds between two checkpoints, where no look comes first."""
+HEARTBEAT = 15.0
+"""Seconds between two signs of life in run.json."""
+BAD_STEPS, GO_BACKS = 10, 3
+"""Steps in a row that are not numbers, after which the run goes back; and how often it does so."""
+CHECKPOINT = "checkpoint"
 
 
-def train(recipe: Recipe, *, runs: Path | str = "runs", name: str | None = None, watcher: Watcher | None = None) -> Run:
+def train(
+    recipe: Recipe,
+    *,
+    runs: Path | str = "runs",
+    name: str | None = None,
+    init: Path | str | None = None,
+    watcher: Watcher | None = None,
+) -> Run:
     """Train a recipe's generator, in a new folder.
 
     Args:
         recipe: what to train, on what, for how long.
         runs: folder of runs.
         name: of this run; by default the generator's, with a number.
+        init: a model's file, or a run's folder, to begin with instead of fresh weights. A run's critic comes along.
         watcher: is told how it goes.
 
     Returns:
@@ -50,30 +63,46 @@ def train(recipe: Recipe, *, runs: Path | str = "runs", name: str | None = None,
         UsageError: the recipe makes no sense, or the name is taken.
         ZooError: the run failed. What it learned until then is in its folder.
     """
-    parts = assemble(recipe)
+    parts = assemble(recipe, restoring=init is not None)
+    if init is not None:
+        begin_with(parts, Path(init))
     trainer = Trainer(parts)
     run = Run.create(runs, name, parts.recipe)
     return _Loop(run, trainer, watcher or Watcher()).go()
 
 
-def resume(run: Run | Path | str, *, watcher: Watcher | None = None) -> Run:
+def resume(run: Run | Path | str, *, watcher: Watcher | None = None, **extension: float | None) -> Run:
     """Go on with a run from its newest checkpoint, as if it had never stopped.
+
+    Args:
+        run: the run, or its folder.
+        watcher: is told how it goes.
+        extension: another end (epochs, steps or minutes, as in a recipe), to lengthen a run that is finished, say.
 
     Raises:
         UsageError: there is no such run, or it is finished.
-        ZooError: it has no checkpoint, or fails again.
+        ZooError: it has no checkpoint, is being written by another process, or fails again.
     """
     run = run if isinstance(run, Run) else Run.open(run)
-    if run.info["state"] == "finished":
-        raise UsageError(f"the run {run.path} is finished")
-    tensors, state, damaged = load_checkpoint(run.checkpoints)
-    trainer = Trainer(assemble(run.recipe, restoring=True))
-    trainer.restore(tensors, state)
-    run.forget_after(trainer.steps)
-    loop = _Loop(run, trainer, watcher or Watcher(), seconds=state["seconds"])
-    for name in damaged:
-        loop.watcher.said(f"the checkpoint {name} is damaged; going on from the one before it")
-    return loop.go()
+    with run.lock():
+        recipe = run.recipe
+        if any(extension.values()):
+            recipe = Recipe.from_table(
+                {k: v for k, v in recipe.to_table().items() if k not in DURATIONS}
+                | {k: v for k, v in extension.items() if v is not None},
+                str(run.path),
+            )
+            run.write_recipe(recipe)
+        elif run.info["state"] == "finished":
+            raise UsageError(f"the run {run.path} is finished; --epochs, --steps or --minutes lengthen it")
+        tensors, state, damaged = load_checkpoint(run.checkpoints)
+        trainer = Trainer(assemble(recipe, restoring=True))
+        run.forget_after(state["steps"])
+        loop = _Loop(run, trainer, watcher or Watcher())
+        loop.restore(tensors, state)
+        for name in damaged:
+            loop.watcher.said(f"the checkpoint {name} is damaged; going on from the one before it")
+        return loop.go()
 
 
 def rehearse(recipe: Recipe) -> tuple[Assembly, dict[str, float]]:
@@ -87,19 +116,31 @@ def rehearse(recipe: Recipe) -> tuple[Assembly, dict[str, float]]:
     batch = next(batches(_stream(parts), batch=parts.recipe.batch, start=0, workers=0, device=parts.device))
     with _explained(parts):
         losses = {name: float(loss) for name, loss in trainer.step(batch.photos).items()}
-        look(parts, held_out_crops(parts)[:1])
+        look(trainer.best_generator, parts, held_out_crops(parts)[:1])
     return parts, losses
 
 
 class _Loop:
-    def __init__(self, run: Run, trainer: Trainer, watcher: Watcher, seconds: float = 0.0) -> None:
+    def __init__(self, run: Run, trainer: Trainer, watcher: Watcher) -> None:
         self.run, self.trainer, self.watcher = run, trainer, watcher
         self.parts = trainer.parts
         self.recipe = trainer.parts.recipe
-        self.before = seconds
-        self.started = time.monotonic()
-        self.saved = self.started
+        self.saver = Saver(run.checkpoints)
         self.metrics: dict[str, float] = {}
+        self.best = math.inf
+        self.go_backs = 0
+        self.complained: set[str] = set()
+        self.before = 0.0
+        self.started = self.saved = self.beat = time.monotonic()
+        self.window = Window(trainer)
+
+    def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+        """Take up a checkpoint."""
+        self.trainer.restore(tensors, state)
+        self.window.restore(tensors, state["window_steps"])
+        self.before, self.started = state["seconds"], time.monotonic()
+        self.metrics, self.best = state["metrics"], math.inf if state["best"] is None else state["best"]
+        self.go_backs = max(self.go_backs, state["go_backs"])
 
     @property
     def seconds(self) -> float:
@@ -117,75 +158,163 @@ class _Loop:
         )
 
     def go(self) -> Run:
-        self._write_info("running")
-        self.watcher.started(self.run, self.parts)
-        state, reason = "failed", None
-        try:
-            with _explained(self.parts), _stop_signals() as stop:
-                self.crops = held_out_crops(self.parts)
-                state = self._loop(stop)
-        except KeyboardInterrupt:
-            # The second Ctrl-C: somebody is in a hurry.
-            state = "interrupted"
-        except BaseException as error:
-            reason = str(error) if isinstance(error, ZooError) else one_line(error)
-            self._try_to_save()
-            raise
-        finally:
-            self._write_info(state, reason)
-            self.watcher.ended(self.run, state)
+        """Train to the end, and leave the folder in order whatever happens."""
+        with self.run.lock():
+            self._write_info("running")
+            state, reason = "failed", None
+            try:
+                self.watcher.started(self.run, self.parts)
+                with _explained(self.parts), stop_signals() as stop:
+                    self.crops = held_out_crops(self.parts)
+                    self._loop(stop)
+                    state = "interrupted" if stop and self.share < 1 else "finished"
+            except KeyboardInterrupt:
+                # The second Ctrl-C: somebody is in a hurry.
+                state = "interrupted"
+            except BaseException as error:
+                reason = str(error) if isinstance(error, ZooError) else one_line(error)
+                self._save_what_can_be()
+                raise
+            finally:
+                self.saver.close()
+                self._write_info(state, reason)
+                self.watcher.ended(self.run, state)
         return self.run
 
-    def _loop(self, stop: list[int]) -> str:
-        recipe, trainer = self.recipe, self.trainer
-        window = _Window(self)
-        workers = pick_workers(recipe.workers, self.parts.device)
-        feed = batches(
-            _stream(self.parts), batch=recipe.batch, start=trainer.images, workers=workers, device=self.parts.device
-        )
+    def _loop(self, stop: list[int]) -> None:
+        recipe, trainer, window = self.recipe, self.trainer, self.window
+        feed = self._feed()
         while (share := self.share) < 1 and not stop:
             batch = next(feed)
             for problem in batch.problems:
                 self.watcher.said(f"left out: {problem}")
-            epoch = int(trainer.epochs)
-            trainer.set_rate(_rate(share, recipe.decay))
+            epoch, micro = int(trainer.epochs), trainer.micro
+            trainer.set_rate(rate(share, recipe.decay) * 0.5**self.go_backs)
             window.add(trainer.step(batch.photos))
+            if trainer.micro < micro:
+                self.watcher.said(f"out of memory: going on with batches in parts of {trainer.micro}")
             if trainer.steps % LOG_EVERY == 0:
-                window.close()
-            at_look = trainer.steps % recipe.evaluate == 0 if recipe.evaluate else int(trainer.epochs) > epoch
-            if at_look and self.share < 1:
-                self._look()
-                self._save()
-                window.restart()
-            elif time.monotonic() - self.saved > SAVE_EVERY:
-                self._save()
-                window.restart()
-        window.close()
-        self._look()
+                self._log()
+                if float(trainer.skipped_in_a_row) >= BAD_STEPS:
+                    self._go_back()
+                    feed = self._feed()
+                    continue
+            ended_epoch = int(trainer.epochs) > epoch
+            at_look = trainer.steps % recipe.evaluate == 0 if recipe.evaluate else ended_epoch
+            milestone = int(trainer.epochs) if ended_epoch and int(trainer.epochs) in recipe.keep_epochs else None
+            if self.share < 1 and (at_look or milestone):
+                with window.paused():
+                    self._look()
+                    if trainer.is_healthy:
+                        self._save(milestone)
+            elif time.monotonic() - self.saved > SAVE_EVERY and trainer.is_healthy:
+                with window.paused():
+                    self._save()
+        if self.share >= 1:
+            self._log()
+            self._look()
         self._save()
-        return "interrupted" if stop and self.share < 1 else "finished"
+        self.saver.wait()
+        if CHECKPOINT in self.complained:
+            raise ZooError(f"{self.run.path}: what was learned could not be saved")
+
+    def _feed(self) -> Iterator[Batch]:
+        workers = pick_workers(self.recipe.workers, self.parts.device)
+        stream, start = _stream(self.parts), self.trainer.images
+        return batches(stream, batch=self.recipe.batch, start=start, workers=workers, device=self.parts.device)
+
+    def _log(self) -> None:
+        if not self.window.steps:
+            return
+        progress = self.window.close(self.seconds, min(1.0, self.share))
+        self._on_disk("metrics", lambda: self.run.log(progress.as_line()))
+        self.watcher.progressed(progress)
+        if time.monotonic() - self.beat > HEARTBEAT:
+            self._write_info("running")
+        if (failure := self.saver.failure) is not None:
+            self._complain(CHECKPOINT, failure)
+            # Soon, not at once: whoever is to make room needs a moment.
+            self.saved = time.monotonic() - SAVE_EVERY + 60
 
     def _look(self) -> None:
         step = self.trainer.steps
-        self.metrics = look(self.parts, self.crops, self.run.samples / f"step-{step:08d}.png")
-        self.run.log({"step": step, "images": self.trainer.images, "held_out": self.metrics})
+        self.metrics, picture = look(self.trainer.best_generator, self.parts, self.crops)
+        line = {"step": step, "images": self.trainer.images, "held_out": self.metrics}
+        self._on_disk("metrics", lambda: self.run.log(line))
+        self._on_disk("samples", lambda: save_photo(self.run.samples / f"step-{step:08d}.png", picture))
         self.watcher.looked(step, self.metrics)
 
-    def _save(self) -> None:
+    def _save(self, milestone: int | None = None) -> None:
+        score = self.metrics.get("chroma_error", math.inf)
+        is_best = score < self.best
+        self.best = min(self.best, score)
+        names = ["model", *(["best"] if is_best else []), *([f"epoch-{milestone}"] if milestone else [])]
         tensors, state = self.trainer.state()
-        save_checkpoint(self.run.checkpoints, self.trainer.steps, tensors, {**state, "seconds": self.seconds})
-        save_model(self.run.model, self.parts.generator, self.recipe, self._provenance())
+        tensors |= self.window.state()
+        state |= {
+            "window_steps": self.window.steps,
+            "seconds": self.seconds,
+            "metrics": self.metrics,
+            "best": self.best if math.isfinite(self.best) else None,
+            "go_backs": self.go_backs,
+        }
+
+        def write() -> None:
+            self.saver.save(
+                self.trainer.steps, tensors, state,
+                score=score if math.isfinite(score) else None, keep=milestone is not None,
+            )  # fmt: skip
+            for name in names:
+                save_model(
+                    self.run.path / f"{name}.safetensors", self.trainer.best_generator, self.recipe, self._provenance()
+                )
+
+        self._on_disk(CHECKPOINT, write)
         self._write_info("running")
         self.saved = time.monotonic()
 
-    def _try_to_save(self) -> None:
-        """Keep what was learned when the run dies of something else, if that can be done at all."""
+    def _go_back(self) -> None:
+        self.go_backs += 1
+        what = f"{BAD_STEPS} steps in a row were not numbers"
+        if self.go_backs > GO_BACKS:
+            raise ZooError(
+                f"{what}, even after going back {GO_BACKS} times: use a smaller --lr, or --set precision=float32"
+            )
+        self.saver.wait()
+        try:
+            tensors, state, _ = load_checkpoint(self.run.checkpoints)
+        except ZooError:
+            self.watcher.said(f"{what}; there is no checkpoint yet, going on with half the rates")
+            self.trainer.skipped_in_a_row.zero_()
+            return
+        self.restore(tensors, state)
+        self.trainer.skipped_in_a_row.zero_()
+        self.run.forget_after(self.trainer.steps)
+        self.watcher.said(f"{what}; back to step {self.trainer.steps}, with half the rates")
+
+    def _save_what_can_be(self) -> None:
+        """Keep what was learned when the run dies, if that can be done at all."""
         if self.trainer.steps == 0:
             return
         try:
             self._save()
+            self.saver.wait()
         except (OSError, RuntimeError, ZooError) as error:
             self.watcher.said(f"what was learned since the last checkpoint could not be saved: {one_line(error)}")
+
+    def _on_disk(self, what: str, write: Callable[[], object]) -> None:
+        """Write something; if that fails, say so once and go on: training is worth more than its files."""
+        try:
+            write()
+            self.complained.discard(what)
+        except (OSError, PhotoError) as error:
+            self._complain(what, error)
+
+    def _complain(self, what: str, error: Exception) -> None:
+        if what not in self.complained:
+            self.complained.add(what)
+            reason = explain_os_error(error) if isinstance(error, OSError) else str(error)
+            self.watcher.said(f"{what} not written: {reason}; training goes on")
 
     def _provenance(self) -> dict[str, Any]:
         return {
@@ -214,6 +343,7 @@ class _Loop:
                 "epochs": round(self.trainer.epochs, 3),
                 "seconds": round(self.seconds, 1),
             },
+            "skipped": int(self.trainer.skipped),
             "metrics": self.metrics,
             "photographs": {
                 "train": len(self.parts.photos),
@@ -223,71 +353,8 @@ class _Loop:
             },
             **describe_process(),
         }
-        try:
-            self.run.write_info(info)
-        except OSError as error:
-            self.watcher.said(f"{self.run.path} cannot be written: {explain_os_error(error)}")
-
-
-class _Window:
-    """Losses and speed since the last line of metrics."""
-
-    def __init__(self, loop: _Loop) -> None:
-        self.loop = loop
-        self.restart()
-
-    def restart(self) -> None:
-        """Begin anew, so that looks and saves do not count as training time."""
-        self.sums: dict[str, Tensor] = {}
-        self.count = 0
-        self.images = self.loop.trainer.images
-        self.since = time.monotonic()
-
-    def add(self, losses: dict[str, Tensor]) -> None:
-        """Add a step, without waiting for the device."""
-        for name, loss in losses.items():
-            self.sums[name] = self.sums[name] + loss if name in self.sums else loss
-        self.count += 1
-
-    def close(self) -> None:
-        """Log the means since the last time.
-
-        Raises:
-            ZooError: a loss is not a number any more.
-        """
-        if not self.count:
-            return
-        loop, trainer = self.loop, self.loop.trainer
-        losses = {name: float(total) / self.count for name, total in self.sums.items()}
-        progress = Progress(
-            step=trainer.steps,
-            images=trainer.images,
-            epoch=trainer.epochs,
-            seconds=loop.seconds,
-            share=min(1.0, loop.share),
-            losses=losses,
-            images_per_second=(trainer.images - self.images) / (time.monotonic() - self.since),
-            memory=memory_in_use(loop.parts.device),
-        )
-        loop.run.log(
-            {
-                "step": progress.step,
-                "images": progress.images,
-                "epoch": round(progress.epoch, 4),
-                "seconds": round(progress.seconds, 2),
-                "images_per_second": round(progress.images_per_second, 2),
-                "memory": progress.memory,
-                "losses": losses,
-            }
-        )
-        loop.watcher.progressed(progress)
-        for name, loss in losses.items():
-            if not math.isfinite(loss):
-                raise ZooError(
-                    f"the loss {name} is not a number any more at step {trainer.steps}: try a smaller --lr, or "
-                    "--set precision=float32"
-                )
-        self.restart()
+        self._on_disk("run.json", lambda: self.run.write_info(info))
+        self.beat = time.monotonic()
 
 
 def _stream(parts: Assembly) -> Stream:
@@ -295,31 +362,9 @@ def _stream(parts: Assembly) -> Stream:
     return Stream(parts.photos, size=recipe.size, smallest=recipe.crop, flip=recipe.flip, seed=recipe.seed)
 
 
-def _rate(share: float, decay: float) -> float:
+def rate(share: float, decay: float) -> float:
     """Return the learning rate's factor: 1, then a straight line to 0 over the last `decay` of the run."""
     return 1.0 if share <= 1 - decay else (1 - share) / decay
-
-
-@contextmanager
-def _stop_signals() -> Iterator[list[int]]:
-    """Collect Ctrl-C and SIGTERM, so that the step in hand is finished and saved. A second one interrupts at once."""
-    received: list[int] = []
-
-    def receive(number: int, _frame: FrameType | None) -> None:
-        if received:
-            raise KeyboardInterrupt
-        received.append(number)
-
-    try:
-        before = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:
-        # Only the main thread may: elsewhere, such as in some notebooks, its owner handles signals.
-        before = {}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
@@ -328,10 +373,12 @@ def _explained(parts: Assembly) -> Iterator[None]:
     recipe = parts.recipe
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
         raise ZooError(
-            f"{describe_device(parts.device)} has not enough memory for batches of {recipe.batch} at {recipe.size} "
-            "pixels: use a smaller --batch or --size"
+            f"{describe_device(parts.device)} has not enough memory for one picture of {recipe.size}×{recipe.size} "
+            "pixels: use a smaller --size or a smaller generator"
         ) from error
     except ValueError as error:
         if "more than 1 value per channel" not in str(error) or isinstance(error, ZooError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -14,17 +15,38 @@ from zoo.training.assembly import Assembly
 
 
 class Trainer:
-    """Trains a generator, and the critic that judges it where there is one."""
+    """Trains a generator, and the critic that judges it where there is one.
+
+    Both networks step at the end of a batch, from gradients taken against the other as it was at the beginning. So a
+    batch may be taken in smaller parts, one after the other, and comes to the same.
+    """
 
     def __init__(self, parts: Assembly) -> None:
         self.parts = parts
         self.steps = 0
         self.images = 0
+        self.micro = parts.recipe.batch
+        """Pictures on the device at once. Halved when memory runs out."""
+        self.skipped = torch.zeros((), device=parts.device)
+        """Steps not taken since a gradient was not a number."""
+        self.skipped_in_a_row = torch.zeros((), device=parts.device)
         parts.generator.train()
         self._optimizers = {"generator": self._adam(parts.generator)}
         if parts.critic is not None:
             parts.critic.train()
             self._optimizers["critic"] = self._adam(parts.critic)
+        self.average = copy.deepcopy(parts.generator).eval().requires_grad_(False) if parts.recipe.ema else None
+        """The generator's exponential moving average, or None."""
+
+    @property
+    def best_generator(self) -> nn.Module:
+        """What to look at and to save: the average where one is kept."""
+        return self.average or self.parts.generator
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether the newest step was taken. Waits for the device."""
+        return float(self.skipped_in_a_row) == 0
 
     @property
     def epochs(self) -> float:
@@ -33,54 +55,104 @@ class Trainer:
 
     def set_rate(self, factor: float) -> None:
         """Set the learning rates to a share of the recipe's."""
-        for optimizer in self._optimizers.values():
+        for name, optimizer in self._optimizers.items():
             for group in optimizer.param_groups:
-                group["lr"] = self.parts.recipe.lr * factor
+                group["lr"] = self._rate(name) * factor
 
     def step(self, photos: Tensor) -> dict[str, Tensor]:
-        """Take one step of the critic and one of the generator.
+        """Take one step of both networks, in parts if memory asks for it.
+
+        A step whose losses or gradients are not numbers changes no weight, and is counted.
 
         Args:
             photos: uint8 (N, 3, size, size), sRGB, on the device.
 
         Returns:
             Loss by name: scalars, weighted, still on the device.
+
+        Raises:
+            torch.OutOfMemoryError: not even one picture fits.
         """
+        while True:
+            try:
+                losses = self._gradients(photos)
+                break
+            except RuntimeError as error:
+                if not out_of_memory(error) or self.micro == 1:
+                    raise
+            # Outside of the except clause, where the traceback no longer holds on to the activations.
+            self.micro = (min(self.micro, len(photos)) + 1) // 2
+            self._forget_gradients()
+            if self.parts.device.type == "cuda":
+                torch.cuda.empty_cache()
+        self._descend(losses)
+        self.steps += 1
+        self.images += len(photos)
+        if self.average is not None:
+            self._update_average(self.average)
+        return losses
+
+    def _gradients(self, photos: Tensor) -> dict[str, Tensor]:
+        """Add up the gradients of both networks over a batch; return its losses."""
+        self._forget_gradients()
+        sums: dict[str, Tensor] = {}
+        for part in torch.split(photos, self.micro):
+            share = len(part) / len(photos)
+            for name, loss in self._gradients_of_part(part, share).items():
+                sums[name] = sums[name] + share * loss if name in sums else share * loss
+        return sums
+
+    def _gradients_of_part(self, photos: Tensor, share: float) -> dict[str, Tensor]:
         parts = self.parts
         real = LabPicture.of_photos(photos)
         fake = LabPicture(real.lightness, predict_chroma(parts.generator, real.lightness, parts.dtype))
-        losses = {}
+        losses: dict[str, Tensor] = {}
         if parts.critic is not None:
-            losses["critic"] = self._step_critic(parts.critic, real, fake)
-        losses |= self._step_generator(real, fake)
-        self.steps += 1
-        self.images += len(photos)
-        return losses
-
-    def _step_critic(self, critic: nn.Module, real: LabPicture, fake: LabPicture) -> Tensor:
-        critic.requires_grad_(True)
+            parts.critic.requires_grad_(True)
+            with self._autocast():
+                real_logits = parts.critic(real.lightness, real.chroma)
+                fake_logits = parts.critic(fake.lightness, fake.chroma.detach())
+            losses["critic"] = parts.objective.critic(real_logits, fake_logits)
+            torch.autograd.backward(losses["critic"] * share)
+            # The generator's gradient passes through the critic; the critic's own would be thrown away.
+            parts.critic.requires_grad_(False)
         with self._autocast():
-            real_logits = critic(real.lightness, real.chroma)
-            fake_logits = critic(fake.lightness, fake.chroma.detach())
-        loss = self.parts.objective.critic(real_logits, fake_logits)
-        self._descend("critic", loss)
-        return loss.detach()
-
-    def _step_generator(self, real: LabPicture, fake: LabPicture) -> dict[str, Tensor]:
-        parts = self.parts
-        with self._autocast():
-            losses = parts.objective.image(fake, real)
+            generators = parts.objective.image(fake, real)
             if parts.critic is not None:
-                # The generator's gradient passes through the critic; the critic's own would be thrown away.
-                parts.critic.requires_grad_(False)
-                losses |= parts.objective.generator(parts.critic(fake.lightness, fake.chroma))
-        self._descend("generator", torch.stack(list(losses.values())).sum())
-        return {name: loss.detach() for name, loss in losses.items()}
+                generators |= parts.objective.generator(parts.critic(fake.lightness, fake.chroma))
+        torch.autograd.backward(torch.stack(list(generators.values())).sum() * share)
+        return {name: loss.detach() for name, loss in (losses | generators).items()}
 
-    def _descend(self, network: str, loss: Tensor) -> None:
-        self._optimizers[network].zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        self._optimizers[network].step()
+    def _descend(self, losses: dict[str, Tensor]) -> None:
+        gradients = [
+            parameter.grad
+            for optimizer in self._optimizers.values()
+            for group in optimizer.param_groups
+            for parameter in group["params"]
+            if parameter.grad is not None
+        ]
+        # One number decides for both networks, and nobody waits for it: the optimizers read it on the device.
+        norm = torch.nn.utils.get_total_norm(gradients) + torch.stack(list(losses.values())).sum()
+        not_a_number = (~torch.isfinite(norm)).float()
+        for optimizer in self._optimizers.values():
+            optimizer.grad_scale, optimizer.found_inf = None, not_a_number  # type: ignore[attr-defined]
+            optimizer.step()
+        self.skipped += not_a_number
+        self.skipped_in_a_row = (self.skipped_in_a_row + 1) * not_a_number
+
+    def _forget_gradients(self) -> None:
+        for optimizer in self._optimizers.values():
+            optimizer.zero_grad(set_to_none=True)
+
+    @torch.no_grad()
+    def _update_average(self, average: nn.Module) -> None:
+        # Young averages forget faster: otherwise the random weights of the start would linger in them.
+        keep = min(self.parts.recipe.ema, (1 + self.steps) / (10 + self.steps))
+        new, old = self.parts.generator.state_dict(), average.state_dict()
+        moving = [name for name, value in new.items() if value.is_floating_point()]
+        torch._foreach_lerp_([old[name] for name in moving], [new[name] for name in moving], 1 - keep)
+        for name in new.keys() - set(moving):
+            old[name].copy_(new[name])
 
     def _autocast(self) -> torch.autocast:
         enabled = self.parts.dtype == torch.bfloat16
@@ -93,9 +165,17 @@ class Trainer:
             raise ZooError(f"{type(network).__name__} has no parameter to train")
         return torch.optim.Adam(learned, lr=recipe.lr, betas=(recipe.beta1, recipe.beta2), fused=True)
 
+    def _rate(self, network: str) -> float:
+        recipe = self.parts.recipe
+        return recipe.lr_critic or recipe.lr if network == "critic" else recipe.lr
+
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return all that the next step depends on: tensors by name, and the rest as JSON can say it."""
-        tensors: dict[str, Tensor] = {"random/cpu": torch.get_rng_state()}
+        tensors: dict[str, Tensor] = {
+            "random/cpu": torch.get_rng_state(),
+            "skipped": self.skipped,
+            "skipped_in_a_row": self.skipped_in_a_row,
+        }
         if self.parts.device.type == "cuda":
             tensors["random/cuda"] = torch.cuda.get_rng_state(self.parts.device)
         for name, network in self._networks().items():
@@ -106,7 +186,7 @@ class Trainer:
             groups[name] = state["param_groups"]
             for index, moments in state["state"].items():
                 tensors |= {f"optimizer/{name}/{index}/{key}": value for key, value in moments.items()}
-        return tensors, {"steps": self.steps, "images": self.images, "optimizers": groups}
+        return tensors, {"steps": self.steps, "images": self.images, "micro": self.micro, "optimizers": groups}
 
     def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
         """Take up a state that `state` returned, so that the next step is the one that would have followed.
@@ -114,7 +194,7 @@ class Trainer:
         Raises:
             ZooError: it is the state of other networks.
         """
-        self.steps, self.images = state["steps"], state["images"]
+        self.steps, self.images, self.micro = state["steps"], state["images"], state["micro"]
         try:
             for name, network in self._networks().items():
                 network.load_state_dict(_under(f"{name}/", tensors))
@@ -124,6 +204,8 @@ class Trainer:
                     index, what = key.split("/")
                     moments.setdefault(int(index), {})[what] = value
                 optimizer.load_state_dict({"state": moments, "param_groups": state["optimizers"][name]})
+            for name in ("skipped", "skipped_in_a_row"):
+                setattr(self, name, tensors[name].to(self.parts.device))
         except (RuntimeError, KeyError, ValueError) as error:
             raise ZooError(
                 f"the checkpoint does not fit the recipe's networks: {str(error).splitlines()[0]}"
@@ -133,8 +215,13 @@ class Trainer:
             torch.cuda.set_rng_state(tensors["random/cuda"], self.parts.device)
 
     def _networks(self) -> dict[str, nn.Module]:
-        networks = {"generator": self.parts.generator}
-        return networks | ({} if self.parts.critic is None else {"critic": self.parts.critic})
+        networks = {"generator": self.parts.generator, "critic": self.parts.critic, "average": self.average}
+        return {name: network for name, network in networks.items() if network is not None}
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether it says that memory ran out; the CPU's allocator has no class of its own for that."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zoo.run import Run
@@ -25,6 +25,21 @@ class Progress:
     images_per_second: float
     memory: int
     """Bytes: the device's peak, or the process's on a CPU."""
+    skipped: int
+    """Steps not taken since their gradients were not numbers."""
+
+    def as_line(self) -> dict[str, Any]:
+        """Return it as a line of metrics.jsonl."""
+        return {
+            "step": self.step,
+            "images": self.images,
+            "epoch": round(self.epoch, 4),
+            "seconds": round(self.seconds, 2),
+            "images_per_second": round(self.images_per_second, 2),
+            "memory": self.memory,
+            "skipped": self.skipped,
+            "losses": self.losses,
+        }
 
 
 class Watcher:

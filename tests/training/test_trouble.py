@@ -1,0 +1,360 @@
+"""What goes wrong in runs of days: numbers that are none, memory that runs out, disks that are full, kills."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import zoo.training.loop
+from zoo import Recipe, load_model, train
+from zoo.errors import UsageError, ZooError
+from zoo.run import Run
+from zoo.training import Watcher, resume
+from zoo.training.assembly import assemble
+from zoo.training.checkpoint import load_checkpoint
+from zoo.training.objective import Objective
+from zoo.training.trainer import Trainer
+
+TINY: dict[str, Any] = {
+    "generator": "unet-shallow:base=4,norm=none,dropout=false",
+    "critic": "patch:base=4,layers=1,norm=none",
+    "loss": "l1+adv",
+    "data": "scenes:side=48,length=10,val=4",
+    "size": 32,
+    "batch": 4,
+    "steps": 4,
+    "workers": 0,
+    "device": "cpu",
+    "precision": "float32",
+}
+
+
+def tiny(**changes: Any) -> Recipe:
+    return Recipe(**{**TINY, **changes})
+
+
+class Notes(Watcher):
+    def __init__(self) -> None:
+        self.said_so: list[str] = []
+
+    def said(self, message: str) -> None:
+        self.said_so.append(message)
+
+
+def weights(run: Run) -> dict[str, Tensor]:
+    return load_model(run.path, "cpu").generator.state_dict()
+
+
+def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def photos() -> Tensor:
+    return torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+# ---------------------------------------------------------------------------------------------------- memory
+
+
+@pytest.mark.parametrize("micro", [1, 2, 3])
+def test_a_batch_in_parts_comes_to_the_same(micro: int) -> None:
+    whole, parts = Trainer(assemble(tiny())), Trainer(assemble(tiny()))
+    parts.micro = micro
+    for _ in range(3):
+        expected, found = whole.step(photos()), parts.step(photos())
+        for name in expected:
+            assert found[name].item() == pytest.approx(expected[name].item(), rel=1e-4)
+    for network in ("generator", "critic"):
+        ours, theirs = getattr(parts.parts, network).state_dict(), getattr(whole.parts, network).state_dict()
+        assert all(torch.allclose(ours[name], theirs[name], atol=2e-4) for name in theirs)
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
+)
+def test_running_out_of_memory_halves_the_parts(error: RuntimeError, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = Objective.image
+
+    def greedy(self: Objective, fake: Any, real: Any) -> dict[str, Tensor]:
+        if len(fake.chroma) > 1:
+            raise error
+        return image(self, fake, real)
+
+    notes = Notes()
+    with monkeypatch.context() as patched:
+        patched.setattr(Objective, "image", greedy)
+        run = train(tiny(), watcher=notes)
+    assert run.info["state"] == "finished"
+    assert run.info["progress"]["images"] == 16
+    assert notes.said_so == ["out of memory: going on with batches in parts of 1"]
+    whole = weights(train(tiny(), name="whole"))
+    assert all(torch.allclose(value, whole[name], atol=2e-4) for name, value in weights(run).items())
+
+
+def test_not_even_one_picture_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    def greedy(self: Objective, fake: Any, real: Any) -> dict[str, Tensor]:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(Objective, "image", greedy)
+    with pytest.raises(ZooError, match="not enough memory for one picture of 32×32 pixels"):
+        train(tiny())
+
+
+# --------------------------------------------------------------------------------------------------- numbers
+
+
+def spoil(monkeypatch: pytest.MonkeyPatch, when: Callable[[int], bool]) -> None:
+    """Make the image losses of some calls NaN."""
+    image, calls = Objective.image, iter(range(10**6))
+
+    def bad(self: Objective, fake: Any, real: Any) -> dict[str, Tensor]:
+        factor = float("nan") if when(next(calls)) else 1.0
+        return {name: loss * factor for name, loss in image(self, fake, real).items()}
+
+    monkeypatch.setattr(Objective, "image", bad)
+
+
+def test_a_step_that_is_not_a_number_changes_nothing_and_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = Trainer(assemble(tiny(ema=0)))
+    trainer.step(photos())
+    spoil(monkeypatch, lambda call: call == 0)
+    before = {name: value.clone() for name, value in trainer.state()[0].items() if "/" in name and "random" not in name}
+    trainer.step(photos())
+    assert int(trainer.skipped) == int(trainer.skipped_in_a_row) == 1
+    after = trainer.state()[0]
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+    trainer.step(photos())
+    assert (int(trainer.skipped), int(trainer.skipped_in_a_row)) == (1, 0)
+    assert not torch.equal(before["generator/up.0.conv.weight"], trainer.state()[0]["generator/up.0.conv.weight"])
+
+
+def test_single_bad_steps_are_survived(monkeypatch: pytest.MonkeyPatch) -> None:
+    spoil(monkeypatch, lambda call: call % 4 == 0)
+    run = train(tiny(steps=20))
+    assert run.info["state"] == "finished"
+    assert run.info["skipped"] == 5
+    assert all(value.isfinite().all() for value in weights(run).values())
+    assert [line["skipped"] for line in run.metrics if "losses" in line] == [3, 5]
+    assert all(abs(loss) < 1e6 for line in run.metrics if "losses" in line for loss in line["losses"].values())
+
+
+def test_many_in_a_row_go_back_with_half_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates: list[float] = []
+    set_rate = Trainer.set_rate
+
+    def noted(self: Trainer, factor: float) -> None:
+        rates.append(factor)
+        set_rate(self, factor)
+
+    monkeypatch.setattr(Trainer, "set_rate", noted)
+    spoil(monkeypatch, lambda call: 10 <= call < 20)
+    notes = Notes()
+    run = train(tiny(steps=30, decay=0, evaluate=5), watcher=notes)
+    assert notes.said_so == ["10 steps in a row were not numbers; back to step 10, with half the rates"]
+    assert run.info["state"] == "finished"
+    assert rates == [1.0] * 20 + [0.5] * 20
+    steps = [line["step"] for line in run.metrics if "losses" in line]
+    assert steps == sorted(set(steps)) == [10, 20, 30]
+
+
+def test_after_three_returns_the_run_fails_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    spoil(monkeypatch, lambda call: call >= 5)
+    notes = Notes()
+    with pytest.raises(ZooError, match="even after going back 3 times"):
+        train(tiny(steps=200, evaluate=5), name="mine", watcher=notes)
+    run = Run.open("runs/mine")
+    assert run.info["state"] == "failed"
+    assert "10 steps in a row were not numbers" in run.info["reason"]
+    assert len([text for text in notes.said_so if "with half the rates" in text]) == 3
+    assert all(value.isfinite().all() for value in weights(run).values())
+
+
+# ------------------------------------------------------------------------------------------------------ disk
+
+
+def test_a_full_disk_does_not_end_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = [True]
+    write_text, log = zoo.training.checkpoint.write_text, Run.log
+
+    def no_space(path: Path, text: str) -> None:
+        if full[0]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        write_text(path, text)
+
+    def sometimes(self: Run, line: Any) -> None:
+        full[0] = line["step"] <= 12
+        if full[0]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        log(self, line)
+
+    monkeypatch.setattr(zoo.training.checkpoint, "write_text", no_space)
+    monkeypatch.setattr(Run, "log", sometimes)
+    notes = Notes()
+    run = train(tiny(steps=20, evaluate=4), watcher=notes)
+    assert run.info["state"] == "finished"
+    assert "metrics not written: the disk is full; training goes on" in notes.said_so
+    assert "checkpoint not written: the disk is full; training goes on" in notes.said_so
+    assert len(notes.said_so) < 6
+    assert load_checkpoint(run.checkpoints)[1]["steps"] == 20
+
+
+def test_what_cannot_be_saved_in_the_end_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_space(path: Path, text: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(zoo.training.checkpoint, "write_text", no_space)
+    with pytest.raises(ZooError, match="the disk is full"):
+        train(tiny(), name="mine")
+    assert Run.open("runs/mine").info["state"] == "failed"
+
+
+# ------------------------------------------------------------------------------------- versions of the model
+
+
+def test_milestones_and_the_best_are_kept() -> None:
+    run = train(tiny(steps=20, batch=2, keep_epochs="1,2", lr=1e-3))
+    kept = {path.name for path in run.checkpoints.iterdir()}
+    assert {"step-00000005", "step-00000010", "step-00000015", "step-00000020"} >= kept
+    assert {"step-00000005", "step-00000010", "step-00000020"} <= kept
+    assert {path.name for path in run.path.glob("*.safetensors")} == {
+        "model.safetensors", "best.safetensors", "epoch-1.safetensors", "epoch-2.safetensors",
+    }  # fmt: skip
+    assert load_model(run.path / "epoch-1.safetensors").provenance["epochs"] == 1
+    errors = {line["step"]: line["held_out"]["chroma_error"] for line in run.metrics if "held_out" in line}
+    best = load_model(run.path / "best.safetensors")
+    assert best.provenance["steps"] == min(errors, key=lambda step: errors[step])
+
+
+def test_the_average_is_what_is_saved() -> None:
+    trainer = Trainer(assemble(tiny(ema=0.5, lr=1e-2)))
+    assert trainer.average is not None
+    name = "up.0.conv.weight"
+    expected = trainer.parts.generator.state_dict()[name].clone()
+    for step in range(1, 4):
+        trainer.step(photos())
+        keep = min(0.5, (1 + step) / (10 + step))
+        expected = keep * expected + (1 - keep) * trainer.parts.generator.state_dict()[name]
+    assert torch.allclose(trainer.average.state_dict()[name], expected, atol=1e-6)
+    assert trainer.best_generator is trainer.average
+    assert Trainer(assemble(tiny(ema=0))).best_generator is not None
+
+
+def test_a_run_begins_with_a_model_and_its_critic() -> None:
+    first = train(tiny(ema=0), name="first")
+    second = train(tiny(steps=1, lr=1e-9, ema=0), name="second", init=first.path)
+    assert all(torch.allclose(value, weights(first)[name], atol=1e-6) for name, value in weights(second).items())
+    tensors = [load_checkpoint(run.checkpoints)[0] for run in (first, second)]
+    names = [name for name in tensors[0] if name.startswith("critic/")]
+    assert names
+    assert all(torch.allclose(tensors[0][name], tensors[1][name], atol=1e-6) for name in names)
+    with pytest.raises(UsageError, match="cannot begin one of unet-shallow:base=8"):
+        train(tiny(generator="unet-shallow:base=8"), init=first.model)
+
+
+def test_a_finished_run_is_lengthened() -> None:
+    run = train(tiny(decay=0), name="mine")
+    resume(run, steps=8)
+    assert run.info["state"] == "finished"
+    assert run.info["progress"]["steps"] == 8
+    assert run.recipe.steps == 8
+    assert same(weights(run), weights(train(tiny(steps=8, decay=0), name="whole")))
+
+
+# ------------------------------------------------------------------------------------------------- processes
+
+
+def test_two_processes_never_write_one_run() -> None:
+    run = train(tiny(), name="mine")
+    holder = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "from zoo.run import Run; r = Run('runs/mine')\nwith r.lock(): print(1, flush=1); input()",
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert holder.stdout is not None
+    assert holder.stdin is not None
+    try:
+        assert holder.stdout.readline()
+        with pytest.raises(ZooError, match=r"the run .*mine is in use by process \d+ on "):
+            resume(Run.open("runs/mine"), steps=9)
+    finally:
+        holder.communicate(b"\n")
+    resume(run, steps=9)
+
+
+def test_a_run_whose_process_is_gone_is_lost() -> None:
+    run = train(tiny(), name="mine")
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    run.write_info({**run.info, "state": "running", "pid": child.pid})
+    assert run.state == "lost"
+    run.write_info({**run.info, "state": "running", "pid": os.getpid()})
+    assert run.state == "running"
+
+
+KILLER = """
+import os, random, signal, sys, time
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+from zoo import Recipe, train
+from zoo.training import resume
+
+# It has imported everything and forks a child for each attempt: otherwise this would try imports more than training.
+lottery, kills = random.Random(1), 0
+while True:
+    child = os.fork()
+    if child == 0:
+        run = Path("runs/killed")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        try:
+            if any((run / "checkpoints").glob("step-*[0-9]")):
+                resume(run)
+            else:
+                run.exists() and run.rename(f"given-up-{kills}")
+                train(Recipe(**eval(sys.argv[1])), name="killed")
+        except BaseException as error:
+            print(repr(error), file=sys.stderr)
+            os._exit(1)
+        os._exit(0)
+    if kills < 30:
+        time.sleep(lottery.uniform(0.05, 0.6))
+        os.kill(child, signal.SIGKILL)
+    status = os.waitpid(child, 0)[1]
+    if not os.WIFSIGNALED(status):
+        break
+    kills += 1
+print(kills, os.WEXITSTATUS(status))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_a_run_that_is_killed_at_random_moments_comes_to_the_same() -> None:
+    """SIGKILL at least 25 times, at moments spread over a run, resuming each time."""
+    recipe = tiny(steps=240, batch=2, evaluate=8, held_out=2)
+    whole = train(recipe, name="whole")
+    command = [sys.executable, "-c", KILLER, repr(recipe.to_table())]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    kills, status = map(int, done.stdout.split())
+    assert status == 0, done.stderr
+    assert kills >= 25
+    run = Run.open("runs/killed")
+    assert run.info["state"] == "finished"
+    assert same(weights(run), weights(whole))
+    assert [line.get("losses") for line in run.metrics] == [line.get("losses") for line in whole.metrics]
+    assert not list(run.path.rglob("*.tmp"))
+    for path in run.samples.iterdir():
+        assert path.read_bytes() == (whole.samples / path.name).read_bytes()
