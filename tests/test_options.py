@@ -103,3 +103,18 @@ def test_zoo_fills_in_only_what_a_factory_asks_for() -> None:
 def test_paths_become_absolute(tmp_path: Path) -> None:
     given = {"path": "x", "base": "1"}
     assert absolute_paths(given, check(**given)) == {"path": str(tmp_path / "x"), "base": "1"}
+
+
+def test_a_choice_may_be_among_numbers() -> None:
+    def power(
+        *, power: Literal[1, 2] = 1, levels: tuple[Literal[1, 2, 4], ...] = (1,), on: Literal[True, 0] = 0
+    ) -> None:
+        pass
+
+    assert check_options(power, "loss", {"power": "2", "levels": "4,1", "on": "true"}, "loss p") == {
+        "power": 2,
+        "levels": (4, 1),
+        "on": True,
+    }
+    with pytest.raises(UsageError, match="loss p: option power=3: input should be 1 or 2"):
+        check_options(power, "loss", {"power": "3"}, "loss p")

@@ -109,18 +109,21 @@ def _parameters(factory: Callable[..., Any], kind: Kind) -> list[inspect.Paramet
 def _reader(hint: Any) -> Callable[[Any], Any]:
     """Return what turns typed text into something that pydantic takes for this annotation."""
     members = _members(hint)
-    literals = {value for member in members if get_origin(member) is Literal for value in get_args(member)}
+    literals = {
+        _as_text(value): value for member in members if get_origin(member) is Literal for value in get_args(member)
+    }
     optional = type(None) in members and "none" not in literals
-    listed = any(inspect.isclass(o := get_origin(m)) and issubclass(o, (Sequence, set, frozenset)) for m in members)
+    lists = [m for m in members if inspect.isclass(o := get_origin(m)) and issubclass(o, (Sequence, set, frozenset))]
+    read_item = _reader(get_args(lists[0])[0]) if lists else None
 
     def read(value: Any) -> Any:
         if not isinstance(value, str):
             return value
         if optional and value.lower() == "none":
             return None
-        if listed and (str not in members or "," in value):
-            return [part.strip() for part in value.split(",")]
-        return value
+        if read_item and (str not in members or "," in value):
+            return [read_item(part.strip()) for part in value.split(",")]
+        return literals.get(value, value)
 
     return read
 

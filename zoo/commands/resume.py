@@ -13,10 +13,10 @@ from zoo.errors import INTERRUPTED
 def resume(folder: Annotated[Path, typer.Argument(metavar="RUN", help="The run's folder.")]) -> None:
     """Go on with a run from its newest checkpoint, as if it had never stopped."""
     from zoo.run import Run
-    from zoo.terminal import Display
 
     run = Run.open(folder)
     from zoo import training
+    from zoo.terminal import Display
 
     with Display() as display:
         done = training.resume(run, watcher=display)

@@ -113,8 +113,8 @@ def rehearse(recipe: Recipe) -> tuple[Assembly, dict[str, float]]:
     """
     parts = assemble(recipe)
     trainer = Trainer(parts)
-    batch = next(batches(_stream(parts), batch=parts.recipe.batch, start=0, workers=0, device=parts.device))
     with _explained(parts):
+        batch = next(make_feed(parts, start=0, workers=0))
         losses = {name: float(loss) for name, loss in trainer.step(batch.photos).items()}
         look(trainer.best_generator, parts, held_out_crops(parts)[:1])
     return parts, losses
@@ -220,8 +220,7 @@ class _Loop:
 
     def _feed(self) -> Iterator[Batch]:
         workers = pick_workers(self.recipe.workers, self.parts.device)
-        stream, start = _stream(self.parts), self.trainer.images
-        return batches(stream, batch=self.recipe.batch, start=start, workers=workers, device=self.parts.device)
+        return make_feed(self.parts, self.trainer.images, workers)
 
     def _log(self) -> None:
         if not self.window.steps:
@@ -357,9 +356,11 @@ class _Loop:
         self.beat = time.monotonic()
 
 
-def _stream(parts: Assembly) -> Stream:
+def make_feed(parts: Assembly, start: int, workers: int) -> Iterator[Batch]:
+    """Yield a recipe's batches from a position on, without end."""
     recipe = parts.recipe
-    return Stream(parts.photos, size=recipe.size, smallest=recipe.crop, flip=recipe.flip, seed=recipe.seed)
+    stream = Stream(parts.photos, size=recipe.size, smallest=recipe.crop, flip=recipe.flip, seed=recipe.seed)
+    return batches(stream, batch=recipe.batch, start=start, workers=workers, device=parts.device)
 
 
 def rate(share: float, decay: float) -> float:
