@@ -92,7 +92,7 @@ class Recipe(BaseModel):
             UsageError: no such recipe, an unknown field, or a value that it cannot have.
         """
         catalogue = registry.get().catalogue
-        name = name or catalogue.default
+        name = catalogue.default if name is None else name
         return _checked({**catalogue.recipe(name)}, changes, f"recipe {name}")
 
     @classmethod

@@ -167,7 +167,7 @@ def _looks_like_path(text: str) -> bool:
 
 def _exists(text: str) -> bool:
     try:
-        return Path(text).exists()
+        return bool(text) and Path(text).exists()
     except OSError:
         # Too long for a path, or in a folder that we may not look into.
         return False

@@ -47,7 +47,7 @@ def run(
         "epochs": epochs, "steps": steps, "minutes": minutes, "lr": lr, "seed": seed, "device": device,
     }  # fmt: skip
     changes = {**given, **_settings(settings or [], given)}
-    chosen = Recipe.find(recipe, **changes) if recipe else Recipe.named(**changes)
+    chosen = Recipe.find(recipe, **changes) if recipe is not None else Recipe.named(**changes)
     chosen.check_parts()
 
     # From here on torch is needed; what was wrong until here was said without waiting for it.
