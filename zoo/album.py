@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,10 @@ from zoo.photo import find_photos, read_photo, save_photo
 from zoo.plugins import one_line
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from zoo.model import Model
+    from zoo.photo import Photo
 
 
 @dataclass(frozen=True)
@@ -74,30 +78,71 @@ def colorize_all(
 ) -> Iterator[Outcome]:
     """Colour photographs; yield what became of each. One that fails does not stop the others.
 
+    While the network works on one photograph, the next is read and the one before is written.
+
     Args:
         model: what gives them their colours.
         jobs: from `plan`.
         overwrite: replace results that are there already; otherwise each of them is a failure.
         size: short side that the model sees, in pixels.
     """
-    for job in jobs:
-        start = time.monotonic()
-        try:
-            width, height = _colorize(model, job, overwrite, size)
-            yield Outcome(job, time.monotonic() - start, width, height)
-        except (ZooError, OSError, RuntimeError, MemoryError) as error:
-            if isinstance(error, OSError):
-                reason = f"{error.filename or job.target}: {explain_os_error(error)}"
-            else:
-                reason = str(error) if isinstance(error, ZooError) else f"{job.source}: {one_line(error)}"
-            yield Outcome(job, time.monotonic() - start, error=reason)
+
+    def read(work: _Work) -> None:
+        if work.job.target.exists() and not overwrite:
+            raise ZooError(f"{work.job.target} is there already (--overwrite replaces it)")
+        work.photo = read_photo(work.job.source)
+
+    def color(work: _Work) -> None:
+        assert work.photo is not None
+        work.rgb = model.colorize(work.photo, size=size)
+
+    def write(work: _Work) -> None:
+        photo, rgb = work.photo, work.rgb
+        assert photo is not None
+        assert rgb is not None
+        work.job.target.parent.mkdir(parents=True, exist_ok=True)
+        save_photo(work.job.target, rgb, alpha=photo.alpha, exif=photo.exif, dpi=photo.dpi)
+
+    with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "write") as writer:
+        found = _ahead(reader, read, (_Work(job) for job in jobs))
+        for work in _ahead(writer, write, (_attempt(color, work) for work in found)):
+            height, width = (0, 0) if work.rgb is None else work.rgb.shape[1:]
+            yield Outcome(work.job, work.seconds, width, height, work.error)
 
 
-def _colorize(model: Model, job: Job, overwrite: bool, size: int | None) -> tuple[int, int]:
-    if job.target.exists() and not overwrite:
-        raise ZooError(f"{job.target} is there already (--overwrite replaces it)")
-    photo = read_photo(job.source)
-    rgb = model.colorize(photo, size=size)
-    job.target.parent.mkdir(parents=True, exist_ok=True)
-    save_photo(job.target, rgb, alpha=photo.alpha, exif=photo.exif, dpi=photo.dpi)
-    return rgb.shape[2], rgb.shape[1]
+@dataclass
+class _Work:
+    """A job on its way from stage to stage."""
+
+    job: Job
+    photo: Photo | None = None
+    rgb: Tensor | None = None
+    seconds: float = 0.0
+    error: str | None = None
+
+
+def _ahead(executor: Executor, stage: Callable[[_Work], None], works: Iterable[_Work]) -> Iterator[_Work]:
+    """Take works through a stage, in order, beside whatever the reader of the result does."""
+    pending: deque[Future[_Work]] = deque()
+    for work in works:
+        pending.append(executor.submit(_attempt, stage, work))
+        if len(pending) > 1:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
+
+
+def _attempt(stage: Callable[[_Work], None], work: _Work) -> _Work:
+    if work.error is not None:
+        return work
+    start = time.monotonic()
+    try:
+        stage(work)
+    except OSError as error:
+        work.error = f"{error.filename or work.job.target}: {explain_os_error(error)}"
+    except ZooError as error:
+        work.error = str(error)
+    except (RuntimeError, MemoryError) as error:
+        work.error = f"{work.job.source}: {one_line(error)}"
+    work.seconds += time.monotonic() - start
+    return work

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 import torch
 
@@ -19,6 +20,8 @@ def pick_device(wanted: str) -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", wanted):
+        raise UsageError(f"--device {wanted}: write auto, cuda, cuda:1, mps or cpu")
     device = torch.device(wanted)
     if device.type == "cuda":
         there = torch.cuda.device_count() if torch.cuda.is_available() else 0

@@ -82,7 +82,8 @@ def predict_chroma(generator: nn.Module, lightness: Tensor, dtype: torch.dtype) 
         ZooError: the generator fails, or what it returns has another shape.
     """
     height, width = lightness.shape[2:]
-    multiple = getattr(generator, "multiple", 1)
+    # Several processes that train together put a wrapper around it.
+    multiple = getattr(getattr(generator, "module", generator), "multiple", 1)
     down, right = -height % multiple, -width % multiple
     padded = F.pad(lightness, (0, right, 0, down), mode="replicate") if down or right else lightness
     with torch.autocast(lightness.device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
@@ -134,7 +135,11 @@ def load_model(path: Path | str, device: str = "auto") -> Model:
     """
     path = _model_file(Path(path))
     about, weights = _read(path)
-    component, recipe = about["generator"], Recipe.from_table(about["recipe"], str(path))
+    component = about["generator"]
+    try:
+        recipe = Recipe.from_table(about["recipe"], "its recipe")
+    except UsageError as error:
+        raise ZooError(f"{path} was saved by zoo {about['zoo']}, which this zoo does not understand: {error}") from None
     try:
         generator = registry.get().build("generator", parse(recipe.generator), size=recipe.size, restoring=True)
     except UsageError as error:
@@ -195,6 +200,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
                     f"{path} was saved by zoo {about['zoo']} in a newer format ({about['format']}; this zoo reads up "
                     f"to {FORMAT}): pip install -U gan-zoo"
                 )
+            for key in ("generator", "recipe", "provenance"):
+                about[key]
             return about, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except SafetensorError as error:
         raise _not_a_model(path, error) from None

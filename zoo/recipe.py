@@ -14,6 +14,7 @@ from zoo.errors import UsageError
 from zoo.spec import Spec, parse, parse_sum
 from zoo.suggest import did_you_mean
 
+PARTS = {"generator", "critic", "loss", "data"}
 DURATIONS = ("epochs", "steps", "minutes")
 
 
@@ -113,6 +114,14 @@ class Recipe(BaseModel):
         """
         return _checked(dict(table), {}, where)
 
+    def lengthened(self, **durations: float | None) -> Recipe:
+        """Return the recipe with another end.
+
+        Raises:
+            UsageError: a duration that it cannot have.
+        """
+        return _checked(self.to_table(), durations, "recipe")
+
     def to_toml(self) -> str:
         """Write the recipe as TOML, with every field that has a value."""
         import tomli_w
@@ -186,6 +195,8 @@ class Recipe(BaseModel):
 
 def _checked(table: dict[str, Any], changes: Mapping[str, Any], where: str) -> Recipe:
     changes = {name: value for name, value in changes.items() if value is not None}
+    if PARTS & changes.keys():
+        table.pop("summary", None)
     if any(name in changes for name in DURATIONS):
         table = {name: value for name, value in table.items() if name not in DURATIONS}
     try:

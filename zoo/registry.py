@@ -61,7 +61,8 @@ class Registry:
             UsageError: there is none, or two plugins offer one.
         """
         of_kind = [component for component in self.components if component.kind == kind]
-        for wanted in (name, self.catalogue.aliases.get((kind, name))):
+        # The alias comes first, so that a registry.toml can settle what a name means that two plugins offer.
+        for wanted in (self.catalogue.aliases.get((kind, name)), name):
             found = [c for c in of_kind if wanted in (c.name, c.qualified)]
             if len(found) == 1:
                 return found[0]
@@ -106,14 +107,16 @@ class Registry:
         return True
 
     def check(self, kind: Kind, spec: Spec) -> Spec:
-        """Check a spec against its component's options; return it with every path made absolute.
+        """Check a spec against its component's options; return it with its own name and every path absolute.
 
         Raises:
             UsageError: the component or an option is unknown, missing or of another type.
         """
         component = self.find(kind, spec.name)
         values = check_options(component.factory(), kind, spec.options, str(component))
-        return Spec(spec.name, absolute_paths(spec.options, values), spec.weight)
+        # Not the alias: a model must load where the registry.toml that defines it is missing.
+        name = component.qualified if self.is_ambiguous(component) else component.name
+        return Spec(name, absolute_paths(spec.options, values), spec.weight)
 
     def build(self, kind: Kind, spec: Spec | str, **offered: Any) -> Any:
         """Make a component.

@@ -58,7 +58,11 @@ class Run:
             run.checkpoints.mkdir()
             run.write_recipe(recipe)
         except FileExistsError as error:
-            raise UsageError(f"the run {error.filename} exists already; choose another --name") from None
+            there = cls(error.filename)
+            offer = ""
+            if (there.path / INFO).is_file() and there.state not in ("running", "finished"):
+                offer = f" and is {there.state}: go on with `zoo resume {there.path}`, or"
+            raise UsageError(f"the run {there.path} exists already{offer or ';'} choose another --name") from None
         except OSError as error:
             if made is not None:
                 shutil.rmtree(made.path, ignore_errors=True)

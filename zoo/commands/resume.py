@@ -10,15 +10,25 @@ import typer
 from zoo.errors import INTERRUPTED
 
 
-def resume(folder: Annotated[Path, typer.Argument(metavar="RUN", help="The run's folder.")]) -> None:
-    """Go on with a run from its newest checkpoint, as if it had never stopped."""
+def resume(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="The run's folder.")],
+    epochs: Annotated[float | None, typer.Option(help="Another end: so many rounds through the data.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Another end: so many steps.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Another end: so many minutes.")] = None,
+    devices: Annotated[int, typer.Option(min=1, help="Train on so many GPUs of this machine.")] = 1,
+) -> None:
+    """Go on with a run from its newest checkpoint, as if it had never stopped; another end lengthens it."""
     from zoo.run import Run
 
     run = Run.open(folder)
     from zoo import training
     from zoo.terminal import Display
 
+    if devices > 1:
+        from zoo.training.launch import launch
+
+        raise typer.Exit(launch(devices))
     with Display() as display:
-        done = training.resume(run, watcher=display)
+        done = training.resume(run, watcher=display, epochs=epochs, steps=steps, minutes=minutes)
     if done.info["state"] == "interrupted":
         raise typer.Exit(INTERRUPTED)

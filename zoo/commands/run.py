@@ -10,9 +10,6 @@ import typer
 from zoo.errors import INTERRUPTED, UsageError
 from zoo.recipe import Recipe
 
-_PARTS = "Parts"
-_TRAINING = "Training"
-
 
 def run(
     gen: Annotated[str | None, typer.Option("--gen", help="Generator, such as unet-deep:base=32.")] = None,
@@ -28,10 +25,15 @@ def run(
     epochs: Annotated[float | None, typer.Option(help="End after so many rounds through the data.")] = None,
     steps: Annotated[int | None, typer.Option(help="End after so many steps.")] = None,
     minutes: Annotated[float | None, typer.Option(help="End after so many minutes.")] = None,
-    lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
+    lr: Annotated[float | None, typer.Option("--lr", "--lr-g", help="Learning rate.")] = None,
+    lr_critic: Annotated[float | None, typer.Option("--lr-critic", "--lr-d", help="The critic's own rate.")] = None,
+    ema: Annotated[float | None, typer.Option(help="Memory of the generator's moving average; 0: none.")] = None,
+    keep_epochs: Annotated[str | None, typer.Option(help="Epochs whose model is kept for good, as in 50,100.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order and crops.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cuda, cuda:1, mps or cpu.")] = None,
+    devices: Annotated[int, typer.Option(min=1, help="Train on so many GPUs of this machine.")] = 1,
     name: Annotated[str | None, typer.Option(help="Name of the run; by default the generator's, numbered.")] = None,
+    init: Annotated[Path | None, typer.Option(help="Begin with this model, or run, instead of fresh weights.")] = None,
     runs: Annotated[Path, typer.Option(help="Folder of runs.")] = Path("runs"),
     settings: Annotated[
         list[str] | None,
@@ -44,7 +46,8 @@ def run(
     """Assemble a generator, a critic, losses and a data set, and train."""
     given = {
         "generator": gen, "critic": critic, "loss": loss, "data": data, "size": size, "batch": batch,
-        "epochs": epochs, "steps": steps, "minutes": minutes, "lr": lr, "seed": seed, "device": device,
+        "epochs": epochs, "steps": steps, "minutes": minutes, "lr": lr, "lr_critic": lr_critic, "ema": ema,
+        "keep_epochs": keep_epochs, "seed": seed, "device": device,
     }  # fmt: skip
     changes = {**given, **_settings(settings or [], given)}
     chosen = Recipe.find(recipe, **changes) if recipe is not None else Recipe.named(**changes)
@@ -59,8 +62,12 @@ def run(
         print_assembly(parts)
         print_rehearsal(losses)
         return
+    if devices > 1:
+        from zoo.training.launch import launch
+
+        raise typer.Exit(launch(devices))
     with Display() as display:
-        done = training.train(chosen, runs=runs, name=name, watcher=display)
+        done = training.train(chosen, runs=runs, name=name, init=init, watcher=display)
     if done.info["state"] == "interrupted":
         raise typer.Exit(INTERRUPTED)
 

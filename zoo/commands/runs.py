@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,23 +13,42 @@ from zoo.errors import ZooError
 from zoo.recipe import Recipe
 from zoo.run import Run, list_runs
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_REFRESH = 2.0
+"""Seconds."""
+
 
 def runs(
     folder: Annotated[Path, typer.Argument(help="Folder of runs.")] = Path("runs"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh until Ctrl-C.")] = False,
 ) -> None:
     """List runs: state, recipe, progress and the last metrics."""
-    found = [(run, *_read(run)) for run in list_runs(folder)]
     if as_json:
-        typer.echo(json.dumps({run.name: info for run, info, _ in found}, indent=2))
+        typer.echo(json.dumps({run.name: info for run, info, _ in _read_all(folder)}, indent=2))
         return
-    if not found:
-        typer.echo(f"no runs in {folder}", err=True)
+    from zoo.console import make_console
+
+    console = make_console()
+    if not watch:
+        if found := _read_all(folder):
+            console.print(_table(found))
+        else:
+            typer.echo(f"no runs in {folder}", err=True)
         return
+    from rich.live import Live
+
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            live.update(_table(_read_all(folder)), refresh=True)
+            time.sleep(_REFRESH)
+
+
+def _table(found: list[tuple[Run, dict[str, Any], Recipe | None]]) -> Table:
     from rich.markup import escape
     from rich.table import Table
-
-    from zoo.console import make_console
 
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in ("run", "state", "recipe", "done", "epochs", "time", "last metrics"):
@@ -47,9 +67,13 @@ def runs(
             f"{progress['share']:.0%}",
             f"{progress['epochs']:.1f}",
             f"{minutes // 60}:{minutes % 60:02}:{seconds:02}",
-            " ".join(f"{name} {value:.3g}" for name, value in info["metrics"].items()) or (info["reason"] or ""),
+            escape(info["reason"] or " ".join(f"{name} {value:.3g}" for name, value in info["metrics"].items())),
         )
-    make_console().print(table)
+    return table
+
+
+def _read_all(folder: Path) -> list[tuple[Run, dict[str, Any], Recipe | None]]:
+    return [(run, *_read(run)) for run in list_runs(folder)]
 
 
 def _read(run: Run) -> tuple[dict[str, Any], Recipe | None]:

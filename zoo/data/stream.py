@@ -66,7 +66,9 @@ class Stream(Dataset[tuple[Tensor, list[str]]]):
         return self._order[1][place]
 
 
-def batches(stream: Stream, *, batch: int, start: int, workers: int, device: torch.device) -> Iterator[Batch]:
+def batches(
+    stream: Stream, *, batch: int, start: int, workers: int, device: torch.device, rank: int = 0, world: int = 1
+) -> Iterator[Batch]:
     """Yield batches without end, from a position on, their photos on the device.
 
     Args:
@@ -75,10 +77,12 @@ def batches(stream: Stream, *, batch: int, start: int, workers: int, device: tor
         start: position of the first crop, in images seen so far.
         workers: processes that load; 0 loads in this one.
         device: where the photos go, as uint8.
+        rank: of `world` processes that share the stream: each takes its own part of every `world * batch` crops.
+        world: see `rank`.
     """
     loader = DataLoader(
         stream,
-        batch_sampler=_Positions(start, batch),
+        batch_sampler=_Positions(start + rank * batch, batch, step=world * batch),
         num_workers=workers,
         collate_fn=_collate,
         pin_memory=device.type == "cuda",
@@ -126,11 +130,11 @@ def resize(photo: Tensor, height: int, width: int) -> Tensor:
 
 
 class _Positions:
-    def __init__(self, start: int, batch: int) -> None:
-        self.start, self.batch = start, batch
+    def __init__(self, start: int, batch: int, step: int) -> None:
+        self.start, self.batch, self.step = start, batch, step
 
     def __iter__(self) -> Iterator[list[int]]:
-        return (list(range(first, first + self.batch)) for first in count(self.start, self.batch))
+        return (list(range(first, first + self.batch)) for first in count(self.start, self.step))
 
 
 def _leave_signals_to_the_trainer(_worker: int) -> None:

@@ -46,18 +46,19 @@ class Assembly:
         return str(getattr(self.photos, "fingerprint", ""))
 
 
-def assemble(recipe: Recipe, *, restoring: bool = False) -> Assembly:
+def assemble(recipe: Recipe, *, restoring: bool = False, device: str | None = None) -> Assembly:
     """Make the parts that a recipe names. Seeds torch's global random state.
 
     Args:
         recipe: what to make.
         restoring: saved weights will be loaded next, so that pretrained ones need not be fetched.
+        device: another one than the recipe's.
 
     Raises:
         UsageError: a part or an option is unknown, or the parts do not fit together.
         ZooError: a part cannot be made.
     """
-    device = pick_device(recipe.device)
+    place = pick_device(device or recipe.device)
     recipe = recipe.resolved()
     known = registry.get()
     data = parse(recipe.data)
@@ -73,13 +74,13 @@ def assemble(recipe: Recipe, *, restoring: bool = False) -> Assembly:
             raise ZooError(f"the {kind} {getattr(recipe, kind)} is a {type(network).__name__}, not a torch.nn.Module")
     return Assembly(
         recipe=recipe,
-        generator=generator.to(device),
-        critic=None if critic is None else critic.to(device),
-        objective=Objective(recipe).to(device),
+        generator=generator.to(place),
+        critic=None if critic is None else critic.to(place),
+        objective=Objective(recipe).to(place),
         photos=photos,
         held_out=held_out if len(held_out) else photos,
-        device=device,
-        dtype=pick_dtype(recipe.precision, device),
+        device=place,
+        dtype=pick_dtype(recipe.precision, place),
     )
 
 

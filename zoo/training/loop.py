@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,12 @@ from zoo.files import explain_os_error
 from zoo.model import save_model
 from zoo.photo import PhotoError, save_photo
 from zoo.plugins import one_line
-from zoo.recipe import DURATIONS, Recipe
+from zoo.recipe import Recipe
 from zoo.run import Run, describe_process
 from zoo.training.assembly import Assembly, assemble, begin_with
 from zoo.training.checkpoint import Saver, load_checkpoint
 from zoo.training.look import held_out_crops, look
+from zoo.training.ranks import Ranks, joined
 from zoo.training.signals import stop_signals
 from zoo.training.trainer import Trainer, out_of_memory
 from zoo.training.watch import Watcher
@@ -63,12 +65,13 @@ def train(
         UsageError: the recipe makes no sense, or the name is taken.
         ZooError: the run failed. What it learned until then is in its folder.
     """
-    parts = assemble(recipe, restoring=init is not None)
-    if init is not None:
-        begin_with(parts, Path(init))
-    trainer = Trainer(parts)
-    run = Run.create(runs, name, parts.recipe)
-    return _Loop(run, trainer, watcher or Watcher()).go()
+    with joined(recipe.device) as ranks:
+        parts = assemble(recipe, restoring=init is not None, device=ranks.device(recipe.device))
+        if init is not None:
+            begin_with(parts, Path(init))
+        trainer = Trainer(parts, ranks)
+        run = Run(ranks.from_first(Run.create(runs, name, parts.recipe).path if ranks.is_first else Path()))
+        return _Loop(run, trainer, watcher or Watcher()).go()
 
 
 def resume(run: Run | Path | str, *, watcher: Watcher | None = None, **extension: float | None) -> Run:
@@ -84,24 +87,23 @@ def resume(run: Run | Path | str, *, watcher: Watcher | None = None, **extension
         ZooError: it has no checkpoint, is being written by another process, or fails again.
     """
     run = run if isinstance(run, Run) else Run.open(run)
-    with run.lock():
-        recipe = run.recipe
-        if any(extension.values()):
-            recipe = Recipe.from_table(
-                {k: v for k, v in recipe.to_table().items() if k not in DURATIONS}
-                | {k: v for k, v in extension.items() if v is not None},
-                str(run.path),
-            )
-            run.write_recipe(recipe)
-        elif run.info["state"] == "finished":
-            raise UsageError(f"the run {run.path} is finished; --epochs, --steps or --minutes lengthen it")
+    recipe = run.recipe
+    if any(extension.values()):
+        recipe = recipe.lengthened(**extension)
+    elif run.info["state"] == "finished":
+        raise UsageError(f"the run {run.path} is finished; --epochs, --steps or --minutes lengthen it")
+    with joined(recipe.device) as ranks, run.lock() if ranks.is_first else nullcontext():
         tensors, state, damaged = load_checkpoint(run.checkpoints)
-        trainer = Trainer(assemble(recipe, restoring=True))
-        run.forget_after(state["steps"])
-        loop = _Loop(run, trainer, watcher or Watcher())
+        parts = assemble(recipe, restoring=True, device=ranks.device(recipe.device))
+        loop = _Loop(run, Trainer(parts, ranks), watcher or Watcher())
         loop.restore(tensors, state)
-        for name in damaged:
-            loop.watcher.said(f"the checkpoint {name} is damaged; going on from the one before it")
+        if ranks.is_first:
+            run.write_recipe(recipe)
+            run.forget_after(state["steps"])
+            if run.info["photographs"]["fingerprint"] != parts.fingerprint:
+                loop.watcher.said("the photographs are not those that it began with; going on with what is there now")
+            for name in damaged:
+                loop.watcher.said(f"the checkpoint {name} is damaged; going on from the one before it")
         return loop.go()
 
 
@@ -122,7 +124,9 @@ def rehearse(recipe: Recipe) -> tuple[Assembly, dict[str, float]]:
 
 class _Loop:
     def __init__(self, run: Run, trainer: Trainer, watcher: Watcher) -> None:
-        self.run, self.trainer, self.watcher = run, trainer, watcher
+        self.run, self.trainer, self.ranks = run, trainer, trainer.ranks
+        # One process writes and speaks for all.
+        self.watcher = watcher if self.ranks.is_first else Watcher()
         self.parts = trainer.parts
         self.recipe = trainer.parts.recipe
         self.saver = Saver(run.checkpoints)
@@ -159,32 +163,40 @@ class _Loop:
 
     def go(self) -> Run:
         """Train to the end, and leave the folder in order whatever happens."""
-        with self.run.lock():
+        with self.run.lock() if self.ranks.is_first else nullcontext():
             self._write_info("running")
             state, reason = "failed", None
             try:
                 self.watcher.started(self.run, self.parts)
                 with _explained(self.parts), stop_signals() as stop:
                     self.crops = held_out_crops(self.parts)
-                    self._loop(stop)
-                    state = "interrupted" if stop and self.share < 1 else "finished"
+                    state = self._loop(stop)
             except KeyboardInterrupt:
                 # The second Ctrl-C: somebody is in a hurry.
                 state = "interrupted"
             except BaseException as error:
+                if isinstance(error, UsageError) and self.trainer.steps == 0 and self.ranks.is_first:
+                    # What never took a step was asked for wrongly: it leaves nothing.
+                    state = "refused"
+                    shutil.rmtree(self.run.path, ignore_errors=True)
+                    raise
                 reason = str(error) if isinstance(error, ZooError) else one_line(error)
                 self._save_what_can_be()
                 raise
             finally:
                 self.saver.close()
-                self._write_info(state, reason)
-                self.watcher.ended(self.run, state)
+                if state != "refused":
+                    self._write_info(state, reason)
+                    self.watcher.ended(self.run, state)
         return self.run
 
-    def _loop(self, stop: list[int]) -> None:
+    def _loop(self, stop: list[int]) -> str:
         recipe, trainer, window = self.recipe, self.trainer, self.window
         feed = self._feed()
-        while (share := self.share) < 1 and not stop:
+        while True:
+            stopping, share = self.ranks.agree(bool(stop), self.share, self.parts.device)
+            if stopping or share >= 1:
+                break
             batch = next(feed)
             for problem in batch.problems:
                 self.watcher.said(f"left out: {problem}")
@@ -210,17 +222,18 @@ class _Loop:
             elif time.monotonic() - self.saved > SAVE_EVERY and trainer.is_healthy:
                 with window.paused():
                     self._save()
-        if self.share >= 1:
+        if share >= 1:
             self._log()
             self._look()
         self._save()
         self.saver.wait()
         if CHECKPOINT in self.complained:
             raise ZooError(f"{self.run.path}: what was learned could not be saved")
+        return "finished" if share >= 1 else "interrupted"
 
     def _feed(self) -> Iterator[Batch]:
         workers = pick_workers(self.recipe.workers, self.parts.device)
-        return make_feed(self.parts, self.trainer.images, workers)
+        return make_feed(self.parts, self.trainer.images, workers, self.ranks)
 
     def _log(self) -> None:
         if not self.window.steps:
@@ -236,6 +249,8 @@ class _Loop:
             self.saved = time.monotonic() - SAVE_EVERY + 60
 
     def _look(self) -> None:
+        if not self.ranks.is_first:
+            return
         step = self.trainer.steps
         self.metrics, picture = look(self.trainer.best_generator, self.parts, self.crops)
         line = {"step": step, "images": self.trainer.images, "held_out": self.metrics}
@@ -244,6 +259,8 @@ class _Loop:
         self.watcher.looked(step, self.metrics)
 
     def _save(self, milestone: int | None = None) -> None:
+        if not self.ranks.is_first:
+            return
         score = self.metrics.get("chroma_error", math.inf)
         is_best = score < self.best
         self.best = min(self.best, score)
@@ -280,6 +297,7 @@ class _Loop:
                 f"{what}, even after going back {GO_BACKS} times: use a smaller --lr, or --set precision=float32"
             )
         self.saver.wait()
+        self.ranks.from_first(None)  # has written what it was writing
         try:
             tensors, state, _ = load_checkpoint(self.run.checkpoints)
         except ZooError:
@@ -288,7 +306,7 @@ class _Loop:
             return
         self.restore(tensors, state)
         self.trainer.skipped_in_a_row.zero_()
-        self.run.forget_after(self.trainer.steps)
+        self._on_disk("metrics", lambda: self.run.forget_after(self.trainer.steps))
         self.watcher.said(f"{what}; back to step {self.trainer.steps}, with half the rates")
 
     def _save_what_can_be(self) -> None:
@@ -303,6 +321,8 @@ class _Loop:
 
     def _on_disk(self, what: str, write: Callable[[], object]) -> None:
         """Write something; if that fails, say so once and go on: training is worth more than its files."""
+        if not self.ranks.is_first:
+            return
         try:
             write()
             self.complained.discard(what)
@@ -356,11 +376,20 @@ class _Loop:
         self.beat = time.monotonic()
 
 
-def make_feed(parts: Assembly, start: int, workers: int) -> Iterator[Batch]:
-    """Yield a recipe's batches from a position on, without end."""
+def make_feed(parts: Assembly, start: int, workers: int, ranks: Ranks | None = None) -> Iterator[Batch]:
+    """Yield a recipe's batches, or a process's share of them, from a position on, without end."""
+    ranks = ranks or Ranks()
     recipe = parts.recipe
     stream = Stream(parts.photos, size=recipe.size, smallest=recipe.crop, flip=recipe.flip, seed=recipe.seed)
-    return batches(stream, batch=recipe.batch, start=start, workers=workers, device=parts.device)
+    return batches(
+        stream,
+        batch=ranks.share_of(recipe.batch),
+        start=start,
+        workers=workers,
+        device=parts.device,
+        rank=ranks.rank,
+        world=ranks.world,
+    )
 
 
 def rate(share: float, decay: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from zoo.data.picture import LabPicture
 from zoo.errors import ZooError
 from zoo.model import predict_chroma
 from zoo.training.assembly import Assembly
+from zoo.training.ranks import Ranks, unsynchronized
 
 
 class Trainer:
@@ -21,22 +23,24 @@ class Trainer:
     batch may be taken in smaller parts, one after the other, and comes to the same.
     """
 
-    def __init__(self, parts: Assembly) -> None:
+    def __init__(self, parts: Assembly, ranks: Ranks | None = None) -> None:
         self.parts = parts
+        self.ranks = ranks or Ranks()
         self.steps = 0
         self.images = 0
-        self.micro = parts.recipe.batch
+        self.micro = self.ranks.share_of(parts.recipe.batch)
         """Pictures on the device at once. Halved when memory runs out."""
         self.skipped = torch.zeros((), device=parts.device)
         """Steps not taken since a gradient was not a number."""
         self.skipped_in_a_row = torch.zeros((), device=parts.device)
-        parts.generator.train()
+        self._generator = self.ranks.wrap(parts.generator.train())
+        self._critic = None if parts.critic is None else self.ranks.wrap(parts.critic.train())
         self._optimizers = {"generator": self._adam(parts.generator)}
         if parts.critic is not None:
-            parts.critic.train()
             self._optimizers["critic"] = self._adam(parts.critic)
         self.average = copy.deepcopy(parts.generator).eval().requires_grad_(False) if parts.recipe.ema else None
         """The generator's exponential moving average, or None."""
+        self._seed_others()
 
     @property
     def best_generator(self) -> nn.Module:
@@ -65,10 +69,10 @@ class Trainer:
         A step whose losses or gradients are not numbers changes no weight, and is counted.
 
         Args:
-            photos: uint8 (N, 3, size, size), sRGB, on the device.
+            photos: uint8 (N, 3, size, size), sRGB, on the device: this process's share of the batch.
 
         Returns:
-            Loss by name: scalars, weighted, still on the device.
+            Loss by name: scalars, weighted, means over all processes, still on the device.
 
         Raises:
             torch.OutOfMemoryError: not even one picture fits.
@@ -78,16 +82,18 @@ class Trainer:
                 losses = self._gradients(photos)
                 break
             except RuntimeError as error:
-                if not out_of_memory(error) or self.micro == 1:
+                # Several processes wait for one another at every part: they cannot take different ones.
+                if not out_of_memory(error) or self.micro == 1 or self.ranks.world > 1:
                     raise
             # Outside of the except clause, where the traceback no longer holds on to the activations.
             self.micro = (min(self.micro, len(photos)) + 1) // 2
             self._forget_gradients()
             if self.parts.device.type == "cuda":
                 torch.cuda.empty_cache()
+        losses = self._mean_over_ranks(losses)
         self._descend(losses)
         self.steps += 1
-        self.images += len(photos)
+        self.images += len(photos) * self.ranks.world
         if self.average is not None:
             self._update_average(self.average)
         return losses
@@ -96,22 +102,25 @@ class Trainer:
         """Add up the gradients of both networks over a batch; return its losses."""
         self._forget_gradients()
         sums: dict[str, Tensor] = {}
-        for part in torch.split(photos, self.micro):
+        batch = torch.split(photos, self.micro)
+        for number, part in enumerate(batch, start=1):
             share = len(part) / len(photos)
-            for name, loss in self._gradients_of_part(part, share).items():
+            with nullcontext() if number == len(batch) else unsynchronized(self._generator, self._critic):
+                losses = self._gradients_of_part(part, share)
+            for name, loss in losses.items():
                 sums[name] = sums[name] + share * loss if name in sums else share * loss
         return sums
 
     def _gradients_of_part(self, photos: Tensor, share: float) -> dict[str, Tensor]:
         parts = self.parts
         real = LabPicture.of_photos(photos)
-        fake = LabPicture(real.lightness, predict_chroma(parts.generator, real.lightness, parts.dtype))
+        fake = LabPicture(real.lightness, predict_chroma(self._generator, real.lightness, parts.dtype))
         losses: dict[str, Tensor] = {}
-        if parts.critic is not None:
+        if self._critic is not None and parts.critic is not None:
             parts.critic.requires_grad_(True)
             with self._autocast():
-                real_logits = parts.critic(real.lightness, real.chroma)
-                fake_logits = parts.critic(fake.lightness, fake.chroma.detach())
+                real_logits = self._critic(real.lightness, real.chroma)
+                fake_logits = self._critic(fake.lightness, fake.chroma.detach())
             losses["critic"] = parts.objective.critic(real_logits, fake_logits)
             torch.autograd.backward(losses["critic"] * share)
             # The generator's gradient passes through the critic; the critic's own would be thrown away.
@@ -119,9 +128,16 @@ class Trainer:
         with self._autocast():
             generators = parts.objective.image(fake, real)
             if parts.critic is not None:
+                # Past the wrapper of several processes, which would wait for the critic's gradients.
                 generators |= parts.objective.generator(parts.critic(fake.lightness, fake.chroma))
         torch.autograd.backward(torch.stack(list(generators.values())).sum() * share)
         return {name: loss.detach() for name, loss in (losses | generators).items()}
+
+    def _mean_over_ranks(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
+        if self.ranks.world == 1:
+            return losses
+        means = self.ranks.sum(torch.stack(list(losses.values()))) / self.ranks.world
+        return dict(zip(losses, means.unbind(), strict=True))
 
     def _descend(self, losses: dict[str, Tensor]) -> None:
         gradients = [
@@ -210,9 +226,17 @@ class Trainer:
             raise ZooError(
                 f"the checkpoint does not fit the recipe's networks: {str(error).splitlines()[0]}"
             ) from error
+        if not self.ranks.is_first:
+            self._seed_others()
+            return
         torch.set_rng_state(tensors["random/cpu"])
         if self.parts.device.type == "cuda" and "random/cuda" in tensors:
             torch.cuda.set_rng_state(tensors["random/cuda"], self.parts.device)
+
+    def _seed_others(self) -> None:
+        # The first process's random state is the recipe's, and kept in checkpoints; the others' dropout must differ.
+        if not self.ranks.is_first:
+            torch.manual_seed(self.parts.recipe.seed + self.ranks.rank + 1_000_003 * self.steps)
 
     def _networks(self) -> dict[str, nn.Module]:
         networks = {"generator": self.parts.generator, "critic": self.parts.critic, "average": self.average}

@@ -1,0 +1,126 @@
+"""Several processes that train one model, on gloo and the CPU."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from zoo import Recipe, load_model, train
+from zoo.errors import UsageError
+from zoo.run import Run
+from zoo.training.launch import _without_devices
+from zoo.training.ranks import Ranks, _first_host, _place
+
+TINY: dict[str, Any] = {
+    # Without batch norm and dropout, which see a process's share of the batch, two processes compute what one does.
+    "generator": "unet-shallow:base=4,norm=none,dropout=false",
+    "critic": "patch:base=4,layers=1,norm=none",
+    "loss": "l1+adv",
+    "data": "scenes:side=48,length=10,val=4",
+    "size": 32,
+    "batch": 4,
+    "steps": 12,
+    "workers": 0,
+    "device": "cpu",
+    "precision": "float32",
+}
+
+
+def arguments(**changes: Any) -> list[str]:
+    path = Path("tiny.toml")
+    path.write_text(Recipe(**{**TINY, **changes}).to_toml())
+    return ["run", "--recipe", str(path)]
+
+
+def zoo(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "zoo", *arguments],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def losses(run: Run) -> list[dict[str, float]]:
+    return [line["losses"] for line in run.metrics if "losses" in line]
+
+
+def assert_close(ours: Run, theirs: Run) -> None:
+    assert len(losses(ours)) == len(losses(theirs)) > 0
+    for found, expected in zip(losses(ours), losses(theirs), strict=True):
+        assert found == pytest.approx(expected, rel=1e-3)
+    weights, expected_weights = (load_model(run.path, "cpu").generator.state_dict() for run in (ours, theirs))
+    assert all(torch.allclose(weights[name], expected_weights[name], atol=1e-3) for name in weights)
+
+
+@pytest.mark.slow
+def test_two_processes_compute_what_one_does_and_go_on_as_one() -> None:
+    one = train(Recipe(**TINY), name="one")
+    two = zoo(*arguments(), "--devices", "2", "--name", "two")
+    output = two.communicate(timeout=120)[0]
+    assert two.returncode == 0, output
+    assert output.count("finished: ") == 1
+    assert_close(Run.open("runs/two"), one)
+
+    # Stopped as two, it goes on as one.
+    stopped = zoo(*arguments(steps=4000, evaluate=10**6), "--devices", "2", "--name", "stopped")
+    run = Run("runs/stopped")
+    end = time.monotonic() + 90
+    while not run.metrics and time.monotonic() < end:
+        time.sleep(0.2)
+    os.killpg(stopped.pid, signal.SIGINT)
+    output = stopped.communicate(timeout=90)[0]
+    assert stopped.returncode != 0
+    assert run.info["state"] == "interrupted", output
+    done = run.info["progress"]["steps"]
+    assert done >= 10
+    resumed = zoo("resume", "runs/stopped", "--steps", str(done + 10))
+    output = resumed.communicate(timeout=90)[0]
+    assert resumed.returncode == 0, output
+    assert run.info["progress"]["steps"] == done + 10
+
+
+def test_a_batch_must_be_divisible() -> None:
+    with pytest.raises(UsageError, match="--batch 5 cannot be divided by 2 processes"):
+        Ranks(0, 2).share_of(5)
+    assert Ranks(1, 2).share_of(6) == 3
+
+
+def test_each_process_has_a_gpu_of_its_own() -> None:
+    assert Ranks(1, 2, 1).device("cuda") == "cuda:1"
+    assert Ranks(1, 2, 1).device("cpu") == "cpu"
+    assert Ranks().device("cuda:3") == "cuda:3"
+    with pytest.raises(UsageError, match="write --device cuda"):
+        Ranks(1, 2, 1).device("cuda:0")
+
+
+def test_who_is_who_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _place() == Ranks()
+    with monkeypatch.context() as patched:
+        for name, value in {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1"}.items():
+            patched.setenv(name, value)
+        assert _place() == Ranks(3, 4, 1)
+    slurm = {"SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "2", "SLURM_LOCALID": "0", "SLURM_JOB_ID": "7"}
+    for name, value in {**slurm, "SLURM_STEP_NODELIST": "gpu[03-04]", "MASTER_ADDR": "", "MASTER_PORT": ""}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("MASTER_ADDR")
+    monkeypatch.delenv("MASTER_PORT")
+    assert _place() == Ranks(2, 4, 0)
+    assert os.environ.pop("MASTER_ADDR") == "gpu03"
+    assert os.environ.pop("MASTER_PORT") == "20007"
+    assert [_first_host(nodes) for nodes in ("a", "a,b", "n[1,3]", "n[10-12]-x")] == ["a", "a", "n1", "n10"]
+
+
+def test_the_command_line_is_passed_on_without_devices() -> None:
+    assert _without_devices(["run", "--devices", "2", "--size", "64"]) == ["run", "--size", "64"]
+    assert _without_devices(["run", "--devices=2", "--name", "x"]) == ["run", "--name", "x"]

@@ -1,0 +1,153 @@
+"""Several processes that train one model together: one per GPU, on one machine or many.
+
+Started by torchrun (which `zoo run --devices N` calls) or by SLURM; both say in the environment who is who. Without
+either there is one process, and everything here does nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from zoo.errors import UsageError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process's place among all."""
+
+    rank: int = 0
+    world: int = 1
+    local: int = 0
+    """Its number on this machine, and that of its GPU."""
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the process that writes and speaks."""
+        return self.rank == 0
+
+    def device(self, wanted: str) -> str:
+        """Return the device of this process: each has a GPU of its own.
+
+        Raises:
+            UsageError: one GPU by name, for several processes.
+        """
+        if self.world == 1:
+            return wanted
+        if wanted.startswith("cuda:"):
+            raise UsageError(f"--device {wanted}: {self.world} processes have a GPU each; write --device cuda")
+        there = torch.cuda.is_available()
+        return f"cuda:{self.local}" if wanted == "cuda" or (wanted == "auto" and there) else wanted
+
+    def share_of(self, batch: int) -> int:
+        """Return how many pictures of a batch are this process's.
+
+        Raises:
+            UsageError: it cannot be divided.
+        """
+        if batch % self.world:
+            raise UsageError(f"--batch {batch} cannot be divided by {self.world} processes")
+        return batch // self.world
+
+    def wrap(self, network: nn.Module) -> nn.Module:
+        """Make backward passes average the gradients over all processes."""
+        if self.world == 1:
+            return network
+        # Buffers: the critic is called twice before its backward pass, which sending them at each call would break.
+        return DistributedDataParallel(network, broadcast_buffers=False, gradient_as_bucket_view=True)
+
+    def sum(self, values: Tensor) -> Tensor:
+        """Return the sum over all processes."""
+        if self.world > 1:
+            dist.all_reduce(values)
+        return values
+
+    def agree(self, stop: bool, share: float, device: torch.device) -> tuple[bool, float]:
+        """Settle whether to stop (if anybody was asked to) and how far the run is (by the first one's clock)."""
+        if self.world == 1:
+            return stop, share
+        # On the device that the backend sends from.
+        both = self.sum(
+            torch.tensor([float(stop), share if self.is_first else 0.0], dtype=torch.float64, device=device)
+        )
+        stopping, share = both.tolist()
+        return stopping > 0, share
+
+    def from_first(self, value: T) -> T:
+        """Return what the first process has here."""
+        if self.world == 1:
+            return value
+        box: list[Any] = [value]
+        dist.broadcast_object_list(box)
+        result: T = box[0]
+        return result
+
+
+@contextmanager
+def unsynchronized(*networks: nn.Module | None) -> Iterator[None]:
+    """Add gradients up without averaging them yet."""
+    with ExitStack() as stack:
+        for network in networks:
+            if isinstance(network, DistributedDataParallel):
+                stack.enter_context(network.no_sync())
+        yield
+
+
+def unwrapped(network: nn.Module) -> nn.Module:
+    """Return the network itself."""
+    return network.module if isinstance(network, DistributedDataParallel) else network
+
+
+@contextmanager
+def joined(device: str) -> Iterator[Ranks]:
+    """Meet the other processes, if the environment speaks of any, and part from them at the end.
+
+    Args:
+        device: as in a recipe.
+    """
+    place = _place()
+    if place.world == 1:
+        yield place
+        return
+    on_gpu = device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
+    if on_gpu:
+        torch.cuda.set_device(place.local)
+    dist.init_process_group("nccl" if on_gpu else "gloo", rank=place.rank, world_size=place.world)
+    try:
+        yield place
+    finally:
+        dist.destroy_process_group()
+
+
+def _place() -> Ranks:
+    environment = os.environ
+    if "RANK" in environment and "WORLD_SIZE" in environment:
+        return Ranks(int(environment["RANK"]), int(environment["WORLD_SIZE"]), int(environment.get("LOCAL_RANK", "0")))
+    # Of the step, not of the job: in a batch script outside of srun there is one process.
+    if int(environment.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
+        environment.setdefault("MASTER_ADDR", _first_host(environment.get("SLURM_STEP_NODELIST", "localhost")))
+        # The same for every process of a job, and another for another job on the same machines.
+        environment.setdefault("MASTER_PORT", str(20000 + int(environment.get("SLURM_JOB_ID", "0")) % 20000))
+        return Ranks(
+            int(environment["SLURM_PROCID"]),
+            int(environment["SLURM_STEP_NUM_TASKS"]),
+            int(environment["SLURM_LOCALID"]),
+        )
+    return Ranks()
+
+
+def _first_host(nodes: str) -> str:
+    """Return the first of SLURM's list: gpu[03-05,7],other -> gpu03."""
+    match = re.match(r"([^,\[]+)(?:\[(\w+))?", nodes)
+    return (match[1] + (match[2] or "")) if match else "localhost"
