@@ -26,27 +26,30 @@ GENERATORS = {"unet-deep": "unet-deep", "resnet34": "smp-unet:encoder=resnet34,w
 
 
 def measure(side: str, network: str, batch: int, size: int, folder: str, seconds: float) -> dict[str, float]:
-    from zoo import Recipe
-    from zoo.device import pick_workers
+    from zoo import Recipe, registry
+    from zoo.device import pick_device, pick_workers
     from zoo.training.assembly import assemble
     from zoo.training.loop import make_feed
     from zoo.training.trainer import Trainer
 
     recipe = Recipe(
         generator=GENERATORS[network], critic="patch", loss="100*l1+adv", data=f"folder:path={folder},val=0.1",
-        size=size, batch=batch, steps=1, ema=0 if side == "zoo-no-ema" else 0.999,
+        size=size, batch=batch, steps=1,
     )  # fmt: skip
-    parts = assemble(recipe)
     flop = 0.0
     if side == "reference":
         from reference import Reference
 
-        assert parts.critic is not None
-        reference = Reference(parts.generator, parts.critic, Path(folder), size=size, batch=batch, device=parts.device)
-        step = reference.step
+        # Made as anybody would make them: without the layout and the memory settings that are zoo's.
+        device = pick_device("auto")
+        generator = registry.get().build("generator", recipe.generator, size=size)
+        critic = registry.get().build("critic", recipe.critic)
+        step = Reference(generator, critic, Path(folder), size=size, batch=batch, device=device).step
     else:
+        parts = assemble(recipe)
+        device = parts.device
         trainer = Trainer(parts)
-        feed = make_feed(parts, 0, pick_workers(None, parts.device))
+        feed = make_feed(parts, 0, pick_workers(None, device))
 
         def step() -> None:
             trainer.step(next(feed).photos)
@@ -55,15 +58,15 @@ def measure(side: str, network: str, batch: int, size: int, folder: str, seconds
             flop = count_flop(trainer, size)
     for _ in range(2):
         step()
-    synchronize(parts.device)
+    synchronize(device)
     times: list[float] = []
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(times) < 3:
         start = time.perf_counter()
         step()
-        synchronize(parts.device)
+        synchronize(device)
         times.append(time.perf_counter() - start)
-    if parts.device.type == "cuda":
+    if device.type == "cuda":
         memory = torch.cuda.max_memory_allocated()
     else:
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

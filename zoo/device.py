@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import platform
 import re
 
 import torch
 
 from zoo.errors import UsageError
+
+# From malloc.h.
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
 
 def pick_device(wanted: str) -> torch.device:
@@ -38,6 +43,24 @@ def pick_dtype(wanted: str, device: torch.device) -> torch.dtype:
     if wanted == "auto":
         wanted = "bf16" if _fast_at_bf16(device) else "float32"
     return torch.bfloat16 if wanted == "bf16" else torch.float32
+
+
+def pick_memory_format(dtype: torch.dtype) -> torch.memory_format:
+    """Return the layout that convolutions are fastest in: channels-last in bfloat16, which the units want that way."""
+    return torch.channels_last if dtype == torch.bfloat16 else torch.contiguous_format
+
+
+def keep_freed_memory(device: torch.device) -> None:
+    """Keep memory that tensors on the CPU gave back, instead of returning it to the system and asking again.
+
+    A training step frees and takes again about as much as it works on, and glibc returns every large block to the
+    system, which clears each page before it hands it out again. The setting is the whole process's; where the C library
+    is another one, nothing happens.
+    """
+    if device.type == "cpu" and platform.libc_ver()[0] == "glibc":
+        mallopt, most = ctypes.CDLL(None).mallopt, 2**31 - 1
+        mallopt(_M_MMAP_MAX, 0)
+        mallopt(_M_TRIM_THRESHOLD, most)
 
 
 def pick_workers(wanted: int | None, device: torch.device) -> int:

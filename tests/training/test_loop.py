@@ -126,9 +126,21 @@ def test_it_learns() -> None:
         pytest.param(10, id="at a line of metrics"),
     ],
 )
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_run_goes_on_exactly(stop_at: int, number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = tiny(steps=12)
+@pytest.mark.parametrize(
+    ("number", "changes"),
+    [
+        pytest.param(signal.SIGINT, {}, id="SIGINT"),
+        pytest.param(
+            signal.SIGTERM,
+            {"precision": "bf16", "ema": 0, "critic": "patch:base=4,layers=1,norm=spectral"},
+            id="SIGTERM, bf16, spectral norm",
+        ),
+    ],
+)
+def test_a_stopped_run_goes_on_exactly(
+    stop_at: int, number: signal.Signals, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = tiny(steps=12, **changes)
     whole = train(recipe, name="whole")
     from zoo.training.trainer import Trainer
 

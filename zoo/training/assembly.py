@@ -11,7 +11,7 @@ from torch import nn
 
 from zoo import registry
 from zoo.contracts import LeftOut, PhotoDataset
-from zoo.device import pick_device, pick_dtype
+from zoo.device import keep_freed_memory, pick_device, pick_dtype, pick_memory_format
 from zoo.errors import UsageError, ZooError
 from zoo.model import load_model
 from zoo.recipe import Recipe
@@ -59,6 +59,7 @@ def assemble(recipe: Recipe, *, restoring: bool = False, device: str | None = No
         ZooError: a part cannot be made.
     """
     place = pick_device(device or recipe.device)
+    keep_freed_memory(place)
     recipe = recipe.resolved()
     known = registry.get()
     data = parse(recipe.data)
@@ -72,15 +73,17 @@ def assemble(recipe: Recipe, *, restoring: bool = False, device: str | None = No
     for kind, network in (("generator", generator), ("critic", critic)):
         if network is not None and not isinstance(network, nn.Module):
             raise ZooError(f"the {kind} {getattr(recipe, kind)} is a {type(network).__name__}, not a torch.nn.Module")
+    dtype = pick_dtype(recipe.precision, place)
+    layout = {"device": place, "memory_format": pick_memory_format(dtype)}
     return Assembly(
         recipe=recipe,
-        generator=generator.to(place),
-        critic=None if critic is None else critic.to(place),
+        generator=generator.to(**layout),
+        critic=None if critic is None else critic.to(**layout),
         objective=Objective(recipe).to(place),
         photos=photos,
         held_out=held_out if len(held_out) else photos,
         device=place,
-        dtype=pick_dtype(recipe.precision, place),
+        dtype=dtype,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.data.picture import LabPicture
+from zoo.device import pick_memory_format
 from zoo.errors import ZooError
 from zoo.model import predict_chroma
 from zoo.training.assembly import Assembly
@@ -35,9 +37,10 @@ class Trainer:
         self.skipped_in_a_row = torch.zeros((), device=parts.device)
         self._generator = self.ranks.wrap(parts.generator.train())
         self._critic = None if parts.critic is None else self.ranks.wrap(parts.critic.train())
-        self._optimizers = {"generator": self._adam(parts.generator)}
+        self._learned = {"generator": _learned(parts.generator)}
         if parts.critic is not None:
-            self._optimizers["critic"] = self._adam(parts.critic)
+            self._learned["critic"] = _learned(parts.critic)
+        self._optimizers = {name: self._adam(learned) for name, learned in self._learned.items()}
         self.average = copy.deepcopy(parts.generator).eval().requires_grad_(False) if parts.recipe.ema else None
         """The generator's exponential moving average, or None."""
         self._seed_others()
@@ -113,24 +116,24 @@ class Trainer:
 
     def _gradients_of_part(self, photos: Tensor, share: float) -> dict[str, Tensor]:
         parts = self.parts
-        real = LabPicture.of_photos(photos)
+        real = LabPicture.of_photos(photos.contiguous(memory_format=pick_memory_format(parts.dtype)))
         fake = LabPicture(real.lightness, predict_chroma(self._generator, real.lightness, parts.dtype))
         losses: dict[str, Tensor] = {}
-        if self._critic is not None and parts.critic is not None:
-            parts.critic.requires_grad_(True)
+        fake_logits: Tensor | Sequence[Tensor] = ()
+        if self._critic is not None:
             with self._autocast():
                 real_logits = self._critic(real.lightness, real.chroma)
-                fake_logits = self._critic(fake.lightness, fake.chroma.detach())
+                fake_logits = self._critic(fake.lightness, fake.chroma)
             losses["critic"] = parts.objective.critic(real_logits, fake_logits)
-            torch.autograd.backward(losses["critic"] * share)
-            # The generator's gradient passes through the critic; the critic's own would be thrown away.
-            parts.critic.requires_grad_(False)
+            # One forward pass serves both networks: this backward pass ends at the critic's weights, and the
+            # generator's, below, goes through the critic without stopping at them.
+            torch.autograd.backward(losses["critic"] * share, inputs=self._learned["critic"], retain_graph=True)
         with self._autocast():
             generators = parts.objective.image(fake, real)
-            if parts.critic is not None:
-                # Past the wrapper of several processes, which would wait for the critic's gradients.
-                generators |= parts.objective.generator(parts.critic(fake.lightness, fake.chroma))
-        torch.autograd.backward(torch.stack(list(generators.values())).sum() * share)
+            if self._critic is not None:
+                generators |= parts.objective.generator(fake_logits)
+        total = torch.stack(list(generators.values())).sum()
+        torch.autograd.backward(total * share, inputs=self._learned["generator"])
         return {name: loss.detach() for name, loss in (losses | generators).items()}
 
     def _mean_over_ranks(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -140,13 +143,8 @@ class Trainer:
         return dict(zip(losses, means.unbind(), strict=True))
 
     def _descend(self, losses: dict[str, Tensor]) -> None:
-        gradients = [
-            parameter.grad
-            for optimizer in self._optimizers.values()
-            for group in optimizer.param_groups
-            for parameter in group["params"]
-            if parameter.grad is not None
-        ]
+        learned = [parameter for parameters in self._learned.values() for parameter in parameters]
+        gradients = [parameter.grad for parameter in learned if parameter.grad is not None]
         # One number decides for both networks, and nobody waits for it: the optimizers read it on the device.
         norm = torch.nn.utils.get_total_norm(gradients) + torch.stack(list(losses.values())).sum()
         not_a_number = (~torch.isfinite(norm)).float()
@@ -174,11 +172,8 @@ class Trainer:
         enabled = self.parts.dtype == torch.bfloat16
         return torch.autocast(self.parts.device.type, dtype=torch.bfloat16, enabled=enabled)
 
-    def _adam(self, network: nn.Module) -> torch.optim.Adam:
+    def _adam(self, learned: list[nn.Parameter]) -> torch.optim.Adam:
         recipe = self.parts.recipe
-        learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
-        if not learned:
-            raise ZooError(f"{type(network).__name__} has no parameter to train")
         return torch.optim.Adam(learned, lr=recipe.lr, betas=(recipe.beta1, recipe.beta2), fused=True)
 
     def _rate(self, network: str) -> float:
@@ -218,11 +213,14 @@ class Trainer:
                 moments: dict[int, dict[str, Tensor]] = {}
                 for key, value in _under(f"optimizer/{name}/", tensors).items():
                     index, what = key.split("/")
-                    moments.setdefault(int(index), {})[what] = value
+                    parameter = self._learned[name][int(index)]
+                    # Fused optimizers take it for granted that moments lie in memory as their parameter does.
+                    laid = torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
+                    moments.setdefault(int(index), {})[what] = laid
                 optimizer.load_state_dict({"state": moments, "param_groups": state["optimizers"][name]})
             for name in ("skipped", "skipped_in_a_row"):
                 setattr(self, name, tensors[name].to(self.parts.device))
-        except (RuntimeError, KeyError, ValueError) as error:
+        except (RuntimeError, LookupError, ValueError) as error:
             raise ZooError(
                 f"the checkpoint does not fit the recipe's networks: {str(error).splitlines()[0]}"
             ) from error
@@ -241,6 +239,13 @@ class Trainer:
     def _networks(self) -> dict[str, nn.Module]:
         networks = {"generator": self.parts.generator, "critic": self.parts.critic, "average": self.average}
         return {name: network for name, network in networks.items() if network is not None}
+
+
+def _learned(network: nn.Module) -> list[nn.Parameter]:
+    learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    if not learned:
+        raise ZooError(f"{type(network).__name__} has no parameter to train")
+    return learned
 
 
 def out_of_memory(error: BaseException) -> bool:
