@@ -50,7 +50,7 @@ def fails(exit_code: int, *words: str | Path) -> str:
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = Recipe.named("demo", generator="unet-shallow:base=4", size=32, device="cpu", precision="float32")
     path = tmp_path_factory.mktemp("model") / "model.safetensors"
-    save_model(path, registry.get().build("generator", recipe.generator, size=32), recipe, {})
+    save_model(path, registry.get().build("generator", recipe.generator, size=32).state_dict(), recipe, {})
     return path
 
 

@@ -49,7 +49,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = Recipe.named("demo", generator="unet-shallow:base=4", size=32, device="cpu", precision="float32")
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("model") / "model.safetensors"
-    save_model(path, registry.get().build("generator", recipe.generator, size=32), recipe, {})
+    save_model(path, registry.get().build("generator", recipe.generator, size=32).state_dict(), recipe, {})
     return path
 
 

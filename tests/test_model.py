@@ -24,7 +24,7 @@ def saved(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     generator = registry.get().build("generator", RECIPE.generator, size=RECIPE.size)
     path = tmp_path / "model.safetensors"
-    save_model(path, generator, RECIPE, {"images": 7})
+    save_model(path, generator.state_dict(), RECIPE, {"images": 7})
     return path
 
 

@@ -38,6 +38,7 @@ def test_the_default_recipe_fills_in() -> None:
         ({"batch": "two"}, "batch = 'two': input should be a valid integer"),
         ({"device": "gpu"}, "device = 'gpu'"),
         ({"steps": 0}, "steps = 0"),
+        ({"schedule": "generator:1,gan:2"}, "schedule = 'generator:1,gan:2': expected who learns for how many epochs"),
     ],
 )
 def test_mistakes_are_named(changes: dict[str, object], message: str) -> None:
@@ -63,6 +64,8 @@ def test_a_run_must_end() -> None:
         ({"generator": "unet-dep"}, "did you mean 'unet-deep'"),
         ({"data": "scnes"}, "there is no dataset 'scnes': did you mean 'scenes'"),
         ({"generator": "unet-deep:"}, "expected option=value"),
+        ({"schedule": "generator:1 gan:2", "critic": "none", "loss": "l1"}, "needs a critic"),
+        ({"schedule": "generator:1 gan:2", "loss": "adv"}, "--loss adv teaches nothing"),
     ],
 )
 def test_parts_that_do_not_fit_together(changes: dict[str, str], message: str) -> None:

@@ -95,8 +95,8 @@ def predict_chroma(generator: nn.Module, lightness: Tensor, dtype: torch.dtype) 
     return cut
 
 
-def save_model(path: Path, generator: nn.Module, recipe: Recipe, provenance: Mapping[str, Any]) -> None:
-    """Write a generator as one self-describing file.
+def save_model(path: Path, weights: Mapping[str, Tensor], recipe: Recipe, provenance: Mapping[str, Any]) -> None:
+    """Write a generator's state dict as one self-describing file.
 
     Raises:
         OSError: it cannot be written; what stood there before still does.
@@ -118,8 +118,8 @@ def save_model(path: Path, generator: nn.Module, recipe: Recipe, provenance: Map
         "provenance": dict(provenance),
     }
     # Cloning takes apart tensors that share memory, which the format has no way to say.
-    weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in generator.state_dict().items()}
-    write_bytes(path, save(weights, metadata={_KEY: json.dumps(about)}))
+    copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}
+    write_bytes(path, save(copies, metadata={_KEY: json.dumps(about)}))
 
 
 def load_model(path: Path | str, device: str = "auto") -> Model:

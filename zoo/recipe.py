@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -16,6 +17,10 @@ from zoo.suggest import did_you_mean
 
 PARTS = {"generator", "critic", "loss", "data"}
 DURATIONS = ("epochs", "steps", "minutes")
+
+
+_STAGE = r"(generator|critic|gan):[0-9]*\.?[0-9]+"
+Stage = Literal["generator", "critic", "gan"]
 
 
 def _listed(value: Any) -> Any:
@@ -41,11 +46,18 @@ class Recipe(BaseModel):
     epochs: float | None = Field(None, gt=0, description="rounds through the data set")
     steps: int | None = Field(None, ge=1, description="steps of both networks")
     minutes: float | None = Field(None, gt=0, description="minutes of training")
+    schedule: str = Field(
+        "",
+        pattern=rf"^({_STAGE}( +{_STAGE})*)?$",
+        description="who learns for how many epochs, such as 'generator:10 critic:2 gan:20'; otherwise both, always",
+    )
     lr: float = Field(2e-4, gt=0, lt=1, description="learning rate of both networks (Adam)")
     lr_critic: float | None = Field(None, gt=0, lt=1, description="the critic's own rate, where it has one")
     beta1: float = Field(0.5, ge=0, lt=1, description="Adam's memory of gradients")
     beta2: float = Field(0.999, ge=0, lt=1, description="Adam's memory of squared gradients")
     decay: float = Field(0.5, ge=0, le=1, description="share of the run, at its end, in which the rate falls to 0")
+    fall: Literal["linear", "cosine"] = Field("linear", description="how the rate falls")
+    warmup: int = Field(0, ge=0, description="steps at the beginning in which the rate rises from 0")
     ema: float = Field(0.999, ge=0, lt=1, description="memory of the generator's moving average; 0 keeps none")
     crop: float = Field(0.6, gt=0, le=1, description="smallest crop, as a share of the photograph's short side")
     flip: bool = Field(True, description="mirror half of the crops")
@@ -66,7 +78,7 @@ class Recipe(BaseModel):
 
     @model_validator(mode="after")
     def _has_an_end(self) -> Self:
-        if not any(getattr(self, name) for name in DURATIONS):
+        if not any(getattr(self, name) for name in DURATIONS) and not self.schedule:
             raise ValueError("give one of epochs, steps and minutes, so that the run ends")
         return self
 
@@ -137,6 +149,26 @@ class Recipe(BaseModel):
         """The terms of the sum of losses, with their weights where they were written."""
         return parse_sum(self.loss)
 
+    @property
+    def stages(self) -> tuple[tuple[Stage, float], ...]:
+        """The schedule: who learns, and until which epoch. Both, for ever, where there is none."""
+        stages: list[tuple[Stage, float]] = []
+        end = 0.0
+        for stage in self.schedule.split():
+            name, epochs = stage.split(":")
+            end += float(epochs)
+            stages.append((cast(Stage, name), end))
+        return tuple(stages) or (("gan", math.inf),)
+
+    @property
+    def last_epoch(self) -> float:
+        """The epoch that ends the run: the one given, or the schedule's end; infinite where there is neither."""
+        return self.epochs or (math.inf if self.steps or self.minutes else self.stages[-1][1])
+
+    def stage_at(self, epoch: float) -> Stage:
+        """Return who learns at an epoch. Beyond the schedule's end, the last stage goes on."""
+        return next((name for name, end in self.stages if epoch < end), self.stages[-1][0])
+
     def check_parts(self) -> None:
         """Check what can be known without making anything: names, weights, and that the parts belong together.
 
@@ -155,6 +187,10 @@ class Recipe(BaseModel):
             if names.count(component.qualified) > 1:
                 raise UsageError(f"--loss {self.loss}: {spec.name} is there twice; write it once, with one weight")
         adversarial = [component.name for _, component in terms if component.adversarial]
+        if self.schedule and not has_critic:
+            raise UsageError(f"--schedule {self.schedule!r} needs a critic: write --critic NAME, or leave it out")
+        if "generator:" in self.schedule and len(adversarial) == len(terms):
+            raise UsageError(f"--schedule {self.schedule!r}: without a critic, --loss {self.loss} teaches nothing")
         if has_critic and not adversarial:
             offered = [c.name for c in known.components if c.kind == "loss" and c.adversarial]
             raise UsageError(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import json
 import signal
 from pathlib import Path
@@ -14,8 +15,9 @@ from zoo.errors import UsageError
 from zoo.photo import Photo
 from zoo.run import Run, list_runs
 from zoo.training import Progress, Watcher, rehearse, resume
-from zoo.training.assembly import Assembly
+from zoo.training.assembly import Assembly, assemble
 from zoo.training.loop import rate
+from zoo.training.trainer import Trainer
 
 TINY: dict[str, Any] = {
     "generator": "unet-shallow:base=4,dropout=true",
@@ -142,12 +144,10 @@ def test_a_stopped_run_goes_on_exactly(
 ) -> None:
     recipe = tiny(steps=12, **changes)
     whole = train(recipe, name="whole")
-    from zoo.training.trainer import Trainer
-
     step = Trainer.step
 
-    def stopping(self: Trainer, photos: Tensor) -> dict[str, Tensor]:
-        losses = step(self, photos)
+    def stopping(self: Trainer, photos: Tensor, stage: Any) -> dict[str, Tensor]:
+        losses = step(self, photos, stage)
         if self.steps == stop_at:
             signal.raise_signal(number)
         return losses
@@ -166,14 +166,12 @@ def test_a_stopped_run_goes_on_exactly(
 
 
 def test_a_run_that_dies_keeps_what_it_learned(monkeypatch: pytest.MonkeyPatch) -> None:
-    from zoo.training.trainer import Trainer
-
     step = Trainer.step
 
-    def failing(self: Trainer, photos: Tensor) -> dict[str, Tensor]:
+    def failing(self: Trainer, photos: Tensor, stage: Any) -> dict[str, Tensor]:
         if self.steps == 3:
             raise RuntimeError("the GPU fell off the bus")
-        return step(self, photos)
+        return step(self, photos, stage)
 
     with monkeypatch.context() as patched:
         patched.setattr(Trainer, "step", failing)
@@ -239,9 +237,39 @@ def test_batch_norm_with_one_value_per_channel_is_explained() -> None:
         rehearse(tiny(generator=generator, batch=1))
 
 
-def test_the_rate_falls_at_the_end() -> None:
-    assert [rate(share, 0.5) for share in (0, 0.5, 0.75, 1)] == [1, 1, 0.5, 0]
-    assert [rate(share, 0) for share in (0, 0.5, 0.99)] == [1, 1, 1]
+def test_the_rate_rises_and_falls() -> None:
+    assert [rate(share, 99, tiny(decay=0.5)) for share in (0, 0.5, 0.75, 1)] == [1, 1, 0.5, 0]
+    assert [rate(share, 99, tiny(decay=0)) for share in (0, 0.5, 0.99)] == [1, 1, 1]
+    cosine = [rate(share, 99, tiny(decay=0.5, fall="cosine")) for share in (0.5, 0.625, 0.75, 1)]
+    assert cosine == pytest.approx([1, 0.8536, 0.5, 0], abs=1e-4)
+    assert [rate(0, step, tiny(warmup=4)) for step in (0, 1, 4, 5)] == [0.2, 0.4, 1, 1]
+
+
+def test_a_schedule_says_who_learns() -> None:
+    recipe = tiny(schedule="generator:1 critic:0.4 gan:1", steps=None)
+    assert recipe.last_epoch == 2.4
+    assert [recipe.stage_at(epoch) for epoch in (0, 0.9, 1, 1.3, 1.4, 9)] == [
+        "generator", "generator", "critic", "critic", "gan", "gan",
+    ]  # fmt: skip
+    trainer = Trainer(assemble(recipe))
+    photos = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8)
+    networks = {"generator": trainer.parts.generator, "critic": trainer.parts.critic}
+    stages: list[Any] = ["generator", "critic", "gan"]
+    for stage, learners in zip(stages, ({"generator"}, {"critic"}, {"generator", "critic"}), strict=True):
+        before = {
+            name: copy.deepcopy(dict(network.named_parameters())) for name, network in networks.items() if network
+        }
+        losses = trainer.step(photos, stage)
+        assert set(losses) == {"generator": {"l1"}, "critic": {"critic"}, "gan": {"critic", "l1", "adv"}}[stage]
+        changed = {
+            name
+            for name, network in networks.items()
+            if network and any(not torch.equal(p, before[name][key]) for key, p in network.named_parameters())
+        }
+        assert changed == learners
+    run = train(recipe, name="staged")
+    assert run.info["progress"]["steps"] == 12
+    assert run.info["state"] == "finished"
 
 
 def test_minutes_end_a_run() -> None:

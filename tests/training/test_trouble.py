@@ -221,12 +221,13 @@ def test_what_cannot_be_saved_in_the_end_is_a_failure(monkeypatch: pytest.Monkey
 
 
 def test_milestones_and_the_best_are_kept() -> None:
-    run = train(tiny(steps=20, batch=2, keep_epochs="1,2", lr=1e-3))
+    run = train(tiny(steps=20, batch=2, keep_epochs="1,2,4", lr=1e-3))
     kept = {path.name for path in run.checkpoints.iterdir()}
     assert {"step-00000005", "step-00000010", "step-00000015", "step-00000020"} >= kept
     assert {"step-00000005", "step-00000010", "step-00000020"} <= kept
     assert {path.name for path in run.path.glob("*.safetensors")} == {
         "model.safetensors", "best.safetensors", "epoch-1.safetensors", "epoch-2.safetensors",
+        "epoch-4.safetensors",
     }  # fmt: skip
     assert load_model(run.path / "epoch-1.safetensors").provenance["epochs"] == 1
     errors = {line["step"]: line["held_out"]["chroma_error"] for line in run.metrics if "held_out" in line}

@@ -27,6 +27,9 @@ def run(
     minutes: Annotated[float | None, typer.Option(help="End after so many minutes.")] = None,
     lr: Annotated[float | None, typer.Option("--lr", "--lr-g", help="Learning rate.")] = None,
     lr_critic: Annotated[float | None, typer.Option("--lr-critic", "--lr-d", help="The critic's own rate.")] = None,
+    schedule: Annotated[
+        str | None, typer.Option(help="Who learns for how many epochs: 'generator:10 critic:2 gan:20'.")
+    ] = None,
     ema: Annotated[float | None, typer.Option(help="Memory of the generator's moving average; 0: none.")] = None,
     keep_epochs: Annotated[str | None, typer.Option(help="Epochs whose model is kept for good, as in 50,100.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order and crops.")] = None,
@@ -46,8 +49,8 @@ def run(
     """Assemble a generator, a critic, losses and a data set, and train."""
     given = {
         "generator": gen, "critic": critic, "loss": loss, "data": data, "size": size, "batch": batch,
-        "epochs": epochs, "steps": steps, "minutes": minutes, "lr": lr, "lr_critic": lr_critic, "ema": ema,
-        "keep_epochs": keep_epochs, "seed": seed, "device": device,
+        "epochs": epochs, "steps": steps, "minutes": minutes, "lr": lr, "lr_critic": lr_critic,
+        "schedule": schedule, "ema": ema, "keep_epochs": keep_epochs, "seed": seed, "device": device,
     }  # fmt: skip
     changes = {**given, **_settings(settings or [], given)}
     chosen = Recipe.find(recipe, **changes) if recipe is not None else Recipe.named(**changes)

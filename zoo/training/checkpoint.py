@@ -15,7 +15,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ class Saver:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
-        self._pending: Future[Path] | None = None
+        self._pending: Future[None] | None = None
 
     def save(
         self,
@@ -46,6 +46,7 @@ class Saver:
         *,
         score: float | None = None,
         keep: bool = False,
+        then: Callable[[dict[str, Tensor]], None] | None = None,
     ) -> None:
         """Begin to write a checkpoint; waits for the one before it.
 
@@ -55,6 +56,7 @@ class Saver:
             state: JSON.
             score: the lower the better; the best is kept.
             keep: never remove it.
+            then: called with the copies afterwards, beside the training too.
 
         Raises:
             OSError: the one before it could not be written.
@@ -62,7 +64,13 @@ class Saver:
         self.wait()
         # Copies of their own also take apart tensors that share memory, which the format has no way to say.
         copies = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
-        self._pending = self._thread.submit(save_checkpoint, self.folder, step, copies, dict(state), score, keep)
+
+        def write() -> None:
+            save_checkpoint(self.folder, step, copies, dict(state), score, keep)
+            if then is not None:
+                then(copies)
+
+        self._pending = self._thread.submit(write)
 
     def wait(self) -> None:
         """Wait until what was begun is on the disk.

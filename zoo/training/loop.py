@@ -157,7 +157,7 @@ class _Loop:
         recipe, trainer = self.recipe, self.trainer
         return max(
             trainer.steps / (recipe.steps or math.inf),
-            trainer.epochs / (recipe.epochs or math.inf),
+            trainer.epochs / recipe.last_epoch,
             self.seconds / 60 / (recipe.minutes or math.inf),
         )
 
@@ -201,8 +201,8 @@ class _Loop:
             for problem in batch.problems:
                 self.watcher.said(f"left out: {problem}")
             epoch, micro = int(trainer.epochs), trainer.micro
-            trainer.set_rate(rate(share, recipe.decay) * 0.5**self.go_backs)
-            window.add(trainer.step(batch.photos))
+            trainer.set_rate(rate(share, trainer.steps, recipe) * 0.5**self.go_backs)
+            window.add(trainer.step(batch.photos, recipe.stage_at(trainer.epochs)))
             if trainer.micro < micro:
                 self.watcher.said(f"out of memory: going on with batches in parts of {trainer.micro}")
             if trainer.steps % LOG_EVERY == 0:
@@ -213,7 +213,7 @@ class _Loop:
                     continue
             ended_epoch = int(trainer.epochs) > epoch
             at_look = trainer.steps % recipe.evaluate == 0 if recipe.evaluate else ended_epoch
-            milestone = int(trainer.epochs) if ended_epoch and int(trainer.epochs) in recipe.keep_epochs else None
+            milestone = self._milestone() if ended_epoch else None
             if self.share < 1 and (at_look or milestone):
                 with window.paused():
                     self._look()
@@ -225,7 +225,7 @@ class _Loop:
         if share >= 1:
             self._log()
             self._look()
-        self._save()
+        self._save(self._milestone() if share >= 1 else None)
         self.saver.wait()
         if CHECKPOINT in self.complained:
             raise ZooError(f"{self.run.path}: what was learned could not be saved")
@@ -258,6 +258,11 @@ class _Loop:
         self._on_disk("samples", lambda: save_photo(self.run.samples / f"step-{step:08d}.png", picture))
         self.watcher.looked(step, self.metrics)
 
+    def _milestone(self) -> int | None:
+        """Return the epoch that has just ended, if it is one to keep."""
+        epoch = int(self.trainer.epochs)
+        return epoch if epoch in self.recipe.keep_epochs else None
+
     def _save(self, milestone: int | None = None) -> None:
         if not self.ranks.is_first:
             return
@@ -275,15 +280,18 @@ class _Loop:
             "go_backs": self.go_backs,
         }
 
-        def write() -> None:
-            self.saver.save(
-                self.trainer.steps, tensors, state,
-                score=score if math.isfinite(score) else None, keep=milestone is not None,
-            )  # fmt: skip
+        provenance = self._provenance()
+        prefix = "generator/" if self.trainer.average is None else "average/"
+
+        def write_models(copies: dict[str, Tensor]) -> None:
+            weights = {key.removeprefix(prefix): value for key, value in copies.items() if key.startswith(prefix)}
             for name in names:
-                save_model(
-                    self.run.path / f"{name}.safetensors", self.trainer.best_generator, self.recipe, self._provenance()
-                )
+                save_model(self.run.path / f"{name}.safetensors", weights, self.recipe, provenance)
+
+        def write() -> None:
+            known = score if math.isfinite(score) else None
+            keep = milestone is not None
+            self.saver.save(self.trainer.steps, tensors, state, score=known, keep=keep, then=write_models)
 
         self._on_disk(CHECKPOINT, write)
         self._write_info("running")
@@ -304,7 +312,9 @@ class _Loop:
             self.watcher.said(f"{what}; there is no checkpoint yet, going on with half the rates")
             self.trainer.skipped_in_a_row.zero_()
             return
+        seconds = self.seconds
         self.restore(tensors, state)
+        self.before = seconds
         self.trainer.skipped_in_a_row.zero_()
         self._on_disk("metrics", lambda: self.run.forget_after(self.trainer.steps))
         self.watcher.said(f"{what}; back to step {self.trainer.steps}, with half the rates")
@@ -392,9 +402,13 @@ def make_feed(parts: Assembly, start: int, workers: int, ranks: Ranks | None = N
     )
 
 
-def rate(share: float, decay: float) -> float:
-    """Return the learning rate's factor: 1, then a straight line to 0 over the last `decay` of the run."""
-    return 1.0 if share <= 1 - decay else (1 - share) / decay
+def rate(share: float, step: int, recipe: Recipe) -> float:
+    """Return the learning rate's factor: it rises in the warm-up, is 1, and falls to 0 at the end of the run."""
+    rising = min(1.0, (step + 1) / (recipe.warmup + 1))
+    if share <= 1 - recipe.decay:
+        return rising
+    left = (1 - share) / recipe.decay
+    return rising * (left if recipe.fall == "linear" else (1 - math.cos(math.pi * left)) / 2)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from zoo.data.picture import LabPicture
 from zoo.device import pick_memory_format
 from zoo.errors import ZooError
 from zoo.model import predict_chroma
+from zoo.recipe import Stage
 from zoo.training.assembly import Assembly
 from zoo.training.ranks import Ranks, unsynchronized
 
@@ -66,13 +67,14 @@ class Trainer:
             for group in optimizer.param_groups:
                 group["lr"] = self._rate(name) * factor
 
-    def step(self, photos: Tensor) -> dict[str, Tensor]:
-        """Take one step of both networks, in parts if memory asks for it.
+    def step(self, photos: Tensor, stage: Stage = "gan") -> dict[str, Tensor]:
+        """Take one step of both networks, or of one, in parts if memory asks for it.
 
         A step whose losses or gradients are not numbers changes no weight, and is counted.
 
         Args:
             photos: uint8 (N, 3, size, size), sRGB, on the device: this process's share of the batch.
+            stage: who learns: the generator from image losses alone, the critic alone, or both (gan).
 
         Returns:
             Loss by name: scalars, weighted, means over all processes, still on the device.
@@ -82,7 +84,7 @@ class Trainer:
         """
         while True:
             try:
-                losses = self._gradients(photos)
+                losses = self._gradients(photos, stage)
                 break
             except RuntimeError as error:
                 # Several processes wait for one another at every part: they cannot take different ones.
@@ -97,11 +99,11 @@ class Trainer:
         self._descend(losses)
         self.steps += 1
         self.images += len(photos) * self.ranks.world
-        if self.average is not None:
+        if self.average is not None and stage != "critic":
             self._update_average(self.average)
         return losses
 
-    def _gradients(self, photos: Tensor) -> dict[str, Tensor]:
+    def _gradients(self, photos: Tensor, stage: Stage) -> dict[str, Tensor]:
         """Add up the gradients of both networks over a batch; return its losses."""
         self._forget_gradients()
         sums: dict[str, Tensor] = {}
@@ -109,28 +111,35 @@ class Trainer:
         for number, part in enumerate(batch, start=1):
             share = len(part) / len(photos)
             with nullcontext() if number == len(batch) else unsynchronized(self._generator, self._critic):
-                losses = self._gradients_of_part(part, share)
+                losses = self._gradients_of_part(part, share, stage)
             for name, loss in losses.items():
                 sums[name] = sums[name] + share * loss if name in sums else share * loss
         return sums
 
-    def _gradients_of_part(self, photos: Tensor, share: float) -> dict[str, Tensor]:
+    def _gradients_of_part(self, photos: Tensor, share: float, stage: Stage) -> dict[str, Tensor]:
         parts = self.parts
+        critic = None if stage == "generator" else self._critic
         real = LabPicture.of_photos(photos.contiguous(memory_format=pick_memory_format(parts.dtype)))
-        fake = LabPicture(real.lightness, predict_chroma(self._generator, real.lightness, parts.dtype))
+        with torch.set_grad_enabled(stage != "critic"):
+            # Past the wrapper of several processes where no backward pass follows: it would wait for one.
+            generator = parts.generator if stage == "critic" else self._generator
+            fake = LabPicture(real.lightness, predict_chroma(generator, real.lightness, parts.dtype))
         losses: dict[str, Tensor] = {}
         fake_logits: Tensor | Sequence[Tensor] = ()
-        if self._critic is not None:
+        if critic is not None:
             with self._autocast():
-                real_logits = self._critic(real.lightness, real.chroma)
-                fake_logits = self._critic(fake.lightness, fake.chroma)
+                real_logits = critic(real.lightness, real.chroma)
+                fake_logits = critic(fake.lightness, fake.chroma)
             losses["critic"] = parts.objective.critic(real_logits, fake_logits)
             # One forward pass serves both networks: this backward pass ends at the critic's weights, and the
             # generator's, below, goes through the critic without stopping at them.
-            torch.autograd.backward(losses["critic"] * share, inputs=self._learned["critic"], retain_graph=True)
+            again = stage == "gan"
+            torch.autograd.backward(losses["critic"] * share, inputs=self._learned["critic"], retain_graph=again)
+        if stage == "critic":
+            return {name: loss.detach() for name, loss in losses.items()}
         with self._autocast():
             generators = parts.objective.image(fake, real)
-            if self._critic is not None:
+            if critic is not None:
                 generators |= parts.objective.generator(fake_logits)
         total = torch.stack(list(generators.values())).sum()
         torch.autograd.backward(total * share, inputs=self._learned["generator"])
