@@ -18,7 +18,7 @@ import torch
 from PIL import ExifTags, Image, ImageCms
 from torch import Tensor
 
-from zoo import color, photo
+from zoo import color, photo, profiles
 from zoo.photo import PhotoError, find_photos, read_photo, read_rgb, save_photo
 
 RANDOM = np.random.default_rng(5)
@@ -577,10 +577,10 @@ def test_jpeg(tmp_path: Path) -> None:
 def test_the_same_photo_gives_the_same_file(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         save_photo(tmp_path / name, tensors()[0])
-        photo._srgb.cache_clear()
-        photo._srgb_bytes.cache_clear()
+        profiles.srgb.cache_clear()
+        profiles.srgb_bytes.cache_clear()
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
-    assert photo._srgb_bytes()[24:26] == b"\x07\xd0"
+    assert profiles.srgb_bytes()[24:26] == b"\x07\xd0"
 
 
 def test_resolution_follows_the_orientation(tmp_path: Path) -> None:

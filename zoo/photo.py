@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import math
 import os
-import struct
 import threading
 import warnings
 from collections.abc import Iterable, Iterator
@@ -23,11 +22,11 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from zoo.errors import ZooError
 from zoo.files import explain_os_error, write_bytes
+from zoo.profiles import grey_curve, srgb_bytes, transform_to_srgb
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from PIL import ImageCms
     from torch import Tensor
 
 # Written out, not asked of Pillow: that imports all its plugins, and would silently leave out a user's WebP files where
@@ -333,7 +332,7 @@ def _grey_curve(profile: bytes | None) -> NDArray[np.float64]:
     """What each of the 65536 values means as sRGB: (65536,), in [0, 1]."""
     import numpy as np
 
-    curve = _profile_curve(profile) if profile is not None else None
+    curve = grey_curve(profile) if profile is not None else None
     return np.linspace(0.0, 1.0, 65536) if curve is None else curve
 
 
@@ -353,7 +352,7 @@ def _shallow(image: Image.Image, profile: bytes | None) -> Image.Image:
     """A grey picture as sRGB with 8 bits: mode L."""
     import numpy as np
 
-    if image.mode == "L" and (profile is None or _profile_curve(profile) is None):
+    if image.mode == "L" and (profile is None or grey_curve(profile) is None):
         return image
     peak, levels = _peak(image), np.rint(_grey_curve(profile) * 255.0).astype(np.uint8)
     if _is_negative(image):
@@ -370,83 +369,11 @@ def _profile(image: Image.Image) -> bytes | None:
     return profile if isinstance(profile, bytes) and profile and image.mode != "LAB" else None
 
 
-@lru_cache(maxsize=1)
-def _srgb() -> ImageCms.ImageCmsProfile:
-    from PIL import ImageCms
-
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
-
-
-def _between(
-    source: ImageCms.ImageCmsProfile, target: ImageCms.ImageCmsProfile, mode: str, to: str
-) -> ImageCms.ImageCmsTransform:
-    from PIL import ImageCms
-
-    # As browsers and editors do by default: white stays white, and ink's black becomes black.
-    intent, flags = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
-    return ImageCms.ImageCmsTransform(source, target, mode, to, intent, flags=flags)
-
-
-@lru_cache(maxsize=16)
-def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """How RGB or CMYK pixels become sRGB. None where they are sRGB already, or the profile is of no use."""
-    import numpy as np
-    from PIL import ImageCms
-
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if source.profile.xcolor_space.strip() != mode:
-            return None
-        transform = _between(source, _srgb(), mode, "RGB")
-        if mode == "RGB":
-            # There are dozens of sRGB profiles. Left alone, their photos keep exactly the values they have.
-            steps = np.arange(0, 256, 15, dtype=np.uint8)
-            colours = np.stack(np.meshgrid(steps, steps, steps), -1).reshape(1, -1, 3)
-            moved = np.asarray(transform.apply(Image.fromarray(colours))).astype(int) - colours
-            if np.abs(moved).max() <= 1:
-                return None
-    except (OSError, ValueError, TypeError):  # a damaged profile must not cost the photo
-        return None
-    return transform
-
-
-@lru_cache(maxsize=16)
-def _profile_curve(profile: bytes) -> NDArray[np.float64] | None:
-    """What the 65536 values of a grey profile mean as sRGB, in [0, 1]. None where it is damaged or none for greys."""
-    import numpy as np
-    from PIL import ImageCms
-
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if source.profile.xcolor_space.strip() != "GRAY":
-            return None
-        target = ImageCms.ImageCmsProfile(io.BytesIO(_grey_srgb_profile()))
-        ramp = Image.fromarray(np.arange(65536, dtype=np.uint16)[None])
-        curve = np.asarray(_between(source, target, "I;16", "I;16").apply(ramp))[0].astype(np.float64)
-    except (OSError, ValueError, TypeError):
-        return None
-    # Profiles keep their numbers with 16 bits: white comes out some 1e-4 off.
-    return curve / curve.max() if curve.max() > 0 else None
-
-
-def _grey_srgb_profile() -> bytes:
-    """The smallest ICC profile for greys with the curve of sRGB. ICC.1:2022 (sections 7.2, 7.3 and 10.18)."""
-
-    def fixed(*values: float) -> bytes:
-        return b"".join(struct.pack(">i", round(value * 65536)) for value in values)
-
-    curve = b"para" + struct.pack(">IHH", 0, 3, 0) + fixed(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
-    size = 128 + 4 + 12 + len(curve)
-    head = struct.pack(">I4sI4s4s4s", size, b"", 0x02400000, b"mntr", b"GRAY", b"XYZ ").ljust(36, b"\0") + b"acsp"
-    head = (head.ljust(68, b"\0") + fixed(0.9642, 1.0, 0.8249)).ljust(128, b"\0")
-    return head + struct.pack(">I4sII", 1, b"kTRC", 128 + 4 + 12, len(curve)) + curve
-
-
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     """Mode L, RGB or CMYK to sRGB. A grey profile is not applied here."""
     if image.mode == "L":
         image = image.convert("RGB")
-    transform = _transform(profile, image.mode) if profile is not None else None
+    transform = transform_to_srgb(profile, image.mode) if profile is not None else None
     if transform is not None:
         return transform.apply(image)
     return image.convert("RGB")
@@ -460,7 +387,8 @@ def _lightness(image: Image.Image, profile: bytes | None) -> Tensor:
     from zoo.color import rgb_to_lab
 
     lightness = np.empty((image.height, image.width), dtype=np.float32)
-    coloured = profile is not None and _transform(profile, "RGB") is not None  # as a profile may do even to greys
+    # A profile may give colour even to greys.
+    coloured = profile is not None and transform_to_srgb(profile, "RGB") is not None
     if image.mode in _GREYS and not (image.mode == "L" and coloured):
         peak, table = _peak(image), _grey_lightness(profile)
         if _is_negative(image):
@@ -596,7 +524,7 @@ def save_photo(
         image.putalpha(Image.fromarray(alpha.contiguous().cpu().numpy()))
         if form == "JPEG":
             image = _over_white(image)
-    options = {**options, "icc_profile": _srgb_bytes()}
+    options = {**options, "icc_profile": srgb_bytes()}
     if dpi is not None and form != "WEBP":
         options["dpi"] = dpi
     if exif is not None and not (form == "JPEG" and len(exif) > _LONGEST_EXIF):
@@ -610,14 +538,6 @@ def save_photo(
         raise PhotoError(f"cannot write {path}: {explain_os_error(error)}") from error
     except MemoryError as error:
         raise PhotoError(f"cannot write {path}: not enough memory") from error
-
-
-@lru_cache(maxsize=1)
-def _srgb_bytes() -> bytes:
-    """An sRGB profile that does not depend on the hour, so that the same photo gives the same file."""
-    profile = bytearray(_srgb().tobytes())
-    profile[24:36] = struct.pack(">6H", 2000, 1, 1, 0, 0, 0)  # when it was made
-    return bytes(profile)
 
 
 # ------------------------------------------------------------------------------------------------- finding

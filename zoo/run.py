@@ -134,8 +134,10 @@ class Run:
         if info["state"] != "running" or info.get("host") != socket.gethostname():
             return bool(info["state"] == "running")
         try:
-            # A number may have gone to another process meanwhile: that one began later.
-            return bool(psutil.Process(info["pid"]).create_time() <= info["updated"])
+            process = psutil.Process(info["pid"])
+            # A number may have gone to another process meanwhile: that one began later. A killed process may still
+            # have its number, until its parent takes notice.
+            return bool(process.create_time() <= info["updated"] and process.status() != psutil.STATUS_ZOMBIE)
         except psutil.Error:
             return False
 

@@ -65,7 +65,7 @@ def test_going_on_from_any_position_sees_the_same_crops() -> None:
         assert torch.equal(rest, whole[start : start + 8])
 
 
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning", "ignore:.*worker processes:UserWarning")
 def test_loader_processes_change_nothing() -> None:
     assert torch.equal(torch.cat(take(Slope(), 3)), torch.cat(take(Slope(), 3, workers=2)))
 

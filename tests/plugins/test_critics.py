@@ -1,7 +1,6 @@
 """PatchGAN and PixelGAN."""
 
 import copy
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -10,16 +9,6 @@ from torch import nn
 from zoo_critics.model import Critic, patch, pixel
 
 from zoo.errors import UsageError
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Networks this small gain nothing from a second thread, and lose much where the cores are busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
 
 NORMS = ["batch", "instance", "spectral", "none"]
 

@@ -4,7 +4,7 @@ import copy
 import gc
 import math
 import warnings
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +22,6 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what third parties warn about while they are imported
     from zoo_losses import features
     from zoo_losses.perceptual import Gram, Perceptual, gram
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Networks this small gain nothing from a second thread, and lose much where the cores are busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 NET = "test_resnet"

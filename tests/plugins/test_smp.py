@@ -5,7 +5,6 @@ import inspect
 import time
 import typing
 import warnings
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -18,15 +17,6 @@ from zoo.errors import UsageError, ZooError
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what third parties warn about while they are imported
     from zoo_smp import model as models
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Networks this small gain nothing from a second thread, and lose much where the cores are busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 # The smallest encoders there are: timm's own, for tests.

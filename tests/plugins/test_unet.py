@@ -2,22 +2,12 @@
 
 import copy
 import itertools
-from collections.abc import Iterator
 
 import pytest
 import torch
 from safetensors.torch import load, save
 from torch import nn
 from zoo_unet.model import UNet, unet_deep, unet_shallow
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Networks this small gain nothing from a second thread, and lose much where the cores are busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def count(module: nn.Module) -> int:

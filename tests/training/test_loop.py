@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import torch
+from tiny import TINY, same, weights
+from tiny import tiny as smaller
 from torch import Tensor
 
 from zoo import Recipe, load_model, registry, train
@@ -19,22 +21,11 @@ from zoo.training.assembly import Assembly, assemble
 from zoo.training.loop import rate
 from zoo.training.trainer import Trainer
 
-TINY: dict[str, Any] = {
-    "generator": "unet-shallow:base=4,dropout=true",
-    "critic": "patch:base=4,layers=1",
-    "loss": "l1+adv",
-    "data": "scenes:side=48,length=10,val=4",
-    "size": 32,
-    "batch": 2,
-    "steps": 4,
-    "workers": 0,
-    "device": "cpu",
-    "precision": "float32",
-}
-
 
 def tiny(**changes: Any) -> Recipe:
-    return Recipe(**{**TINY, **changes})
+    """Two pictures a step, with batch norm and dropout."""
+    generator, critic = "unet-shallow:base=4,dropout=true", "patch:base=4,layers=1"
+    return smaller(**{"generator": generator, "critic": critic, "batch": 2, **changes})
 
 
 class Notes(Watcher):
@@ -59,14 +50,6 @@ class Notes(Watcher):
 
     def ended(self, run: Run, state: str) -> None:
         self.heard.append(state)
-
-
-def weights(run: Run) -> dict[str, Tensor]:
-    return load_model(run.path, "cpu").generator.state_dict()
-
-
-def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
 def test_a_run_writes_its_folder() -> None:

@@ -12,31 +12,19 @@ from typing import Any
 
 import pytest
 import torch
+from tiny import tiny
 
-from zoo import Recipe, load_model, train
+from zoo import load_model, train
 from zoo.errors import UsageError
 from zoo.run import Run
 from zoo.training.launch import _without_devices
 from zoo.training.ranks import Ranks, _first_host, _place
 
-TINY: dict[str, Any] = {
-    # Without batch norm and dropout, which see a process's share of the batch, two processes compute what one does.
-    "generator": "unet-shallow:base=4,norm=none,dropout=false",
-    "critic": "patch:base=4,layers=1,norm=none",
-    "loss": "l1+adv",
-    "data": "scenes:side=48,length=10,val=4",
-    "size": 32,
-    "batch": 4,
-    "steps": 12,
-    "workers": 0,
-    "device": "cpu",
-    "precision": "float32",
-}
-
 
 def arguments(**changes: Any) -> list[str]:
     path = Path("tiny.toml")
-    path.write_text(Recipe(**{**TINY, **changes}).to_toml())
+    # Without batch norm and dropout, which see a process's share of the batch, two processes compute what one does.
+    path.write_text(tiny(**{"steps": 12, **changes}).to_toml())
     return ["run", "--recipe", str(path)]
 
 
@@ -65,7 +53,7 @@ def assert_close(ours: Run, theirs: Run) -> None:
 
 @pytest.mark.slow
 def test_two_processes_compute_what_one_does_and_go_on_as_one() -> None:
-    one = train(Recipe(**TINY), name="one")
+    one = train(tiny(steps=12), name="one")
     two = zoo(*arguments(), "--devices", "2", "--name", "two")
     output = two.communicate(timeout=120)[0]
     assert two.returncode == 0, output

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 import torch
+from tiny import same, tiny, weights
 from torch import Tensor
 
 import zoo.training.loop
-from zoo import Recipe, load_model, train
+from zoo import load_model, train
 from zoo.errors import UsageError, ZooError
 from zoo.run import Run
 from zoo.training import Watcher, resume
@@ -24,23 +25,6 @@ from zoo.training.checkpoint import load_checkpoint
 from zoo.training.objective import Objective
 from zoo.training.trainer import Trainer
 
-TINY: dict[str, Any] = {
-    "generator": "unet-shallow:base=4,norm=none,dropout=false",
-    "critic": "patch:base=4,layers=1,norm=none",
-    "loss": "l1+adv",
-    "data": "scenes:side=48,length=10,val=4",
-    "size": 32,
-    "batch": 4,
-    "steps": 4,
-    "workers": 0,
-    "device": "cpu",
-    "precision": "float32",
-}
-
-
-def tiny(**changes: Any) -> Recipe:
-    return Recipe(**{**TINY, **changes})
-
 
 class Notes(Watcher):
     def __init__(self) -> None:
@@ -48,14 +32,6 @@ class Notes(Watcher):
 
     def said(self, message: str) -> None:
         self.said_so.append(message)
-
-
-def weights(run: Run) -> dict[str, Tensor]:
-    return load_model(run.path, "cpu").generator.state_dict()
-
-
-def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
 def photos() -> Tensor:
@@ -297,9 +273,13 @@ def test_two_processes_never_write_one_run() -> None:
 
 def test_a_run_whose_process_is_gone_is_lost() -> None:
     run = train(tiny(), name="mine")
-    child = subprocess.Popen([sys.executable, "-c", ""])
-    child.wait()
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     run.write_info({**run.info, "state": "running", "pid": child.pid})
+    assert run.state == "running"
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # ended, and not yet taken notice of
+    assert run.state == "lost"
+    child.communicate()
     assert run.state == "lost"
     run.write_info({**run.info, "state": "running", "pid": os.getpid()})
     assert run.state == "running"

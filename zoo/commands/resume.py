@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from zoo.errors import INTERRUPTED
+from zoo.commands._training import follow
 
 
 def resume(
@@ -22,13 +22,5 @@ def resume(
 
     run = Run.open(folder)
     from zoo import training
-    from zoo.terminal import Display
 
-    if devices > 1:
-        from zoo.training.launch import launch
-
-        raise typer.Exit(launch(devices))
-    with Display() as display:
-        done = training.resume(run, watcher=display, epochs=epochs, steps=steps, minutes=minutes)
-    if done.info["state"] == "interrupted":
-        raise typer.Exit(INTERRUPTED)
+    follow(lambda watcher: training.resume(run, watcher=watcher, epochs=epochs, steps=steps, minutes=minutes), devices)

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from zoo.errors import INTERRUPTED, UsageError
+from zoo.commands._training import follow
+from zoo.errors import UsageError
 from zoo.recipe import Recipe
 
 
@@ -58,21 +59,14 @@ def run(
 
     # From here on torch is needed; what was wrong until here was said without waiting for it.
     from zoo import training
-    from zoo.terminal import Display, print_assembly, print_rehearsal
+    from zoo.terminal import print_assembly, print_rehearsal
 
     if dry_run:
         parts, losses = training.rehearse(chosen)
         print_assembly(parts)
         print_rehearsal(losses)
         return
-    if devices > 1:
-        from zoo.training.launch import launch
-
-        raise typer.Exit(launch(devices))
-    with Display() as display:
-        done = training.train(chosen, runs=runs, name=name, init=init, watcher=display)
-    if done.info["state"] == "interrupted":
-        raise typer.Exit(INTERRUPTED)
+    follow(lambda watcher: training.train(chosen, runs=runs, name=name, init=init, watcher=watcher), devices)
 
 
 def _settings(settings: list[str], given: dict[str, Any]) -> dict[str, str]:

@@ -63,7 +63,7 @@ class Saver:
         """
         self.wait()
         # Copies of their own also take apart tensors that share memory, which the format has no way to say.
-        copies = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+        copies = {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
 
         def write() -> None:
             save_checkpoint(self.folder, step, copies, dict(state), score, keep)
@@ -185,7 +185,7 @@ def _save_tensors(save_file: Any, tensors: dict[str, Tensor], path: Path) -> Non
     from safetensors import SafetensorError
 
     try:
-        save_file(tensors, path)
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
     except SafetensorError as error:
         # The library says in its own words what is the system's error.
         number = re.search(r"os error (\d+)", str(error))

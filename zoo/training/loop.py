@@ -93,13 +93,12 @@ def resume(run: Run | Path | str, *, watcher: Watcher | None = None, **extension
     elif run.info["state"] == "finished":
         raise UsageError(f"the run {run.path} is finished; --epochs, --steps or --minutes lengthen it")
     with joined(recipe.device) as ranks, run.lock() if ranks.is_first else nullcontext():
-        tensors, state, damaged = load_checkpoint(run.checkpoints)
         parts = assemble(recipe, restoring=True, device=ranks.device(recipe.device))
         loop = _Loop(run, Trainer(parts, ranks), watcher or Watcher())
-        loop.restore(tensors, state)
+        damaged = loop.restore()
         if ranks.is_first:
             run.write_recipe(recipe)
-            run.forget_after(state["steps"])
+            run.forget_after(loop.trainer.steps)
             if run.info["photographs"]["fingerprint"] != parts.fingerprint:
                 loop.watcher.said("the photographs are not those that it began with; going on with what is there now")
             for name in damaged:
@@ -131,6 +130,7 @@ class _Loop:
         self.recipe = trainer.parts.recipe
         self.saver = Saver(run.checkpoints)
         self.metrics: dict[str, float] = {}
+        self.looked_at = -1
         self.best = math.inf
         self.go_backs = 0
         self.complained: set[str] = set()
@@ -138,13 +138,15 @@ class _Loop:
         self.started = self.saved = self.beat = time.monotonic()
         self.window = Window(trainer)
 
-    def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
-        """Take up a checkpoint."""
+    def restore(self) -> list[str]:
+        """Take up the newest checkpoint that is whole; return the names of newer ones that are damaged."""
+        tensors, state, damaged = load_checkpoint(self.run.checkpoints)
         self.trainer.restore(tensors, state)
         self.window.restore(tensors, state["window_steps"])
         self.before, self.started = state["seconds"], time.monotonic()
         self.metrics, self.best = state["metrics"], math.inf if state["best"] is None else state["best"]
         self.go_backs = max(self.go_backs, state["go_backs"])
+        return damaged
 
     @property
     def seconds(self) -> float:
@@ -256,6 +258,7 @@ class _Loop:
         line = {"step": step, "images": self.trainer.images, "held_out": self.metrics}
         self._on_disk("metrics", lambda: self.run.log(line))
         self._on_disk("samples", lambda: save_photo(self.run.samples / f"step-{step:08d}.png", picture))
+        self.looked_at = step
         self.watcher.looked(step, self.metrics)
 
     def _milestone(self) -> int | None:
@@ -269,7 +272,9 @@ class _Loop:
         score = self.metrics.get("chroma_error", math.inf)
         is_best = score < self.best
         self.best = min(self.best, score)
-        names = ["model", *(["best"] if is_best else []), *([f"epoch-{milestone}"] if milestone else [])]
+        # A model goes with the measures of its look. Without one there is something to use, too, if the run dies early.
+        names = ["model"] if self.looked_at == self.trainer.steps or not self.run.model.exists() else []
+        names += [*(["best"] if is_best else []), *([f"epoch-{milestone}"] if milestone else [])]
         tensors, state = self.trainer.state()
         tensors |= self.window.state()
         state |= {
@@ -306,14 +311,13 @@ class _Loop:
             )
         self.saver.wait()
         self.ranks.from_first(None)  # has written what it was writing
+        seconds = self.seconds
         try:
-            tensors, state, _ = load_checkpoint(self.run.checkpoints)
+            self.restore()
         except ZooError:
             self.watcher.said(f"{what}; there is no checkpoint yet, going on with half the rates")
             self.trainer.skipped_in_a_row.zero_()
             return
-        seconds = self.seconds
-        self.restore(tensors, state)
         self.before = seconds
         self.trainer.skipped_in_a_row.zero_()
         self._on_disk("metrics", lambda: self.run.forget_after(self.trainer.steps))

@@ -1,0 +1,39 @@
+"""The smallest runs there are, for tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo import Recipe, load_model
+from zoo.run import Run
+
+TINY: dict[str, Any] = {
+    "generator": "unet-shallow:base=4,norm=none,dropout=false",
+    "critic": "patch:base=4,layers=1,norm=none",
+    "loss": "l1+adv",
+    "data": "scenes:side=48,length=10,val=4",
+    "size": 32,
+    "batch": 4,
+    "steps": 4,
+    "workers": 0,
+    "device": "cpu",
+    "precision": "float32",
+}
+
+
+def tiny(**changes: Any) -> Recipe:
+    """Return a recipe of a few steps, whose networks treat every picture of a batch alike."""
+    return Recipe(**{**TINY, **changes})
+
+
+def weights(run: Run) -> dict[str, Tensor]:
+    """Return what a run's model has learned."""
+    return load_model(run.path, "cpu").generator.state_dict()
+
+
+def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
+    """Whether two state dicts are equal, bit for bit."""
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
