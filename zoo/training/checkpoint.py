@@ -184,8 +184,11 @@ def _is_whole(path: Path) -> bool:
 def _save_tensors(save_file: Any, tensors: dict[str, Tensor], path: Path) -> None:
     from safetensors import SafetensorError
 
+    for name in tensors:
+        # One by one, so that no second copy of them all is there at any time.
+        tensors[name] = tensors[name].contiguous()
     try:
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
+        save_file(tensors, path)
     except SafetensorError as error:
         # The library says in its own words what is the system's error.
         number = re.search(r"os error (\d+)", str(error))
