@@ -12,7 +12,7 @@ import torch
 from zoo.errors import UsageError
 
 # From malloc.h.
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 def pick_device(wanted: str) -> torch.device:
@@ -53,14 +53,14 @@ def pick_memory_format(dtype: torch.dtype) -> torch.memory_format:
 def keep_freed_memory(device: torch.device) -> None:
     """Keep memory that tensors on the CPU gave back, instead of returning it to the system and asking again.
 
-    A training step frees and takes again about as much as it works on, and glibc returns every large block to the
+    A training step frees and takes again about as much as it works on, and glibc returns large blocks to the
     system, which clears each page before it hands it out again. The setting is the whole process's; where the C library
     is another one, nothing happens.
     """
     if device.type == "cpu" and platform.libc_ver()[0] == "glibc":
-        mallopt, most = ctypes.CDLL(None).mallopt, 2**31 - 1
-        mallopt(_M_MMAP_MAX, 0)
-        mallopt(_M_TRIM_THRESHOLD, most)
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_THRESHOLD, 32 * 2**20)  # the most that it takes
+        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def pick_workers(wanted: int | None, device: torch.device) -> int:
