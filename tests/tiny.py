@@ -9,6 +9,8 @@ from torch import Tensor
 
 from zoo import Recipe, load_model
 from zoo.run import Run
+from zoo.training import Progress, Watcher
+from zoo.training.assembly import Assembly
 
 TINY: dict[str, Any] = {
     "generator": "unet-shallow:base=4,norm=none,dropout=false",
@@ -37,3 +39,29 @@ def weights(run: Run) -> dict[str, Tensor]:
 def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
     """Whether two state dicts are equal, bit for bit."""
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+class Notes(Watcher):
+    """Writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        self.notes: list[str] = []
+        self.losses: dict[int, dict[str, float]] = {}
+
+    def started(self, run: Run, parts: Assembly) -> None:
+        self.heard.append("started")
+
+    def progressed(self, progress: Progress) -> None:
+        self.heard.append("progressed")
+        self.losses[progress.step] = progress.losses
+
+    def looked(self, step: int, metrics: dict[str, float]) -> None:
+        self.heard.append(f"looked at {step}")
+
+    def said(self, message: str) -> None:
+        self.heard.append(message)
+        self.notes.append(message)
+
+    def ended(self, run: Run, state: str) -> None:
+        self.heard.append(state)

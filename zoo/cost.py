@@ -3,25 +3,50 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from zoo import registry
+from zoo.model import predict_chroma
 from zoo.plugins import Component
 from zoo.spec import Spec
 
-if TYPE_CHECKING:
-    from torch import nn
+
+class Kept:
+    """What autograd keeps for the backward pass, beside the parameters: bytes by place in memory."""
+
+    def __init__(self) -> None:
+        self._pieces: dict[int, int] = {}
+
+    def add(self, tensor: Tensor) -> Tensor:
+        """Count a tensor. Many are kept more than once, and take up their place once."""
+        if not isinstance(tensor, nn.Parameter):
+            storage = tensor.untyped_storage()
+            self._pieces[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    @property
+    def bytes(self) -> int:
+        """The sum."""
+        return sum(self._pieces.values())
+
+
+@contextmanager
+def kept_for_backward() -> Iterator[Kept]:
+    """Count what the code inside has autograd keep."""
+    kept = Kept()
+    with torch.autograd.graph.saved_tensors_hooks(kept.add, lambda tensor: tensor):
+        yield kept
 
 
 def cost_of(component: Component, spec: Spec, size: int) -> str:
     """Measure a generator or a critic at a size, on this CPU; the empty string for other kinds."""
     if component.kind not in ("generator", "critic"):
         return ""
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
-
-    from zoo.model import predict_chroma
-
     spec = Spec(component.qualified, spec.options)
     network: nn.Module = registry.get().build(component.kind, spec, size=size, restoring=True)
     lightness, chroma = torch.zeros(1, 1, size, size), torch.zeros(1, 2, size, size)
@@ -32,18 +57,9 @@ def cost_of(component: Component, spec: Spec, size: int) -> str:
         else:
             network(lightness, chroma)
 
-    kept = 0
-
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
-        nonlocal kept
-        kept += tensor.nbytes if not isinstance(tensor, nn_parameter) else 0
-        return tensor
-
-    nn_parameter = torch.nn.Parameter
-    network.train()
     # Statistics of one value per channel are refused in training; in eval the saved tensors are the same.
     network.eval()
-    with FlopCounterMode(display=False) as counter, torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
+    with FlopCounterMode(display=False) as counter, kept_for_backward() as kept:
         forward()
     with torch.inference_mode():
         start = time.perf_counter()
@@ -56,7 +72,7 @@ def cost_of(component: Component, spec: Spec, size: int) -> str:
             f"at {size}×{size}:",
             f"  parameters  {parameters / 1e6:.2f} M ({parameters * 4 / 2**20:.0f} MiB in float32)",
             f"  arithmetic  {counter.get_total_flops() / 1e9:.2f} GFLOP forward, per picture",
-            f"  memory      {kept / 2**20:.0f} MiB of activations kept for training, per picture in float32",
+            f"  memory      {kept.bytes / 2**20:.0f} MiB of activations kept for training, per picture in float32",
             f"  time        {seconds * 1000:.0f} ms forward, one picture, on this CPU",
             *([f"  multiple    of {multiple} pixels; other sizes are padded"] if multiple > 1 else []),
         ]

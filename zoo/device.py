@@ -6,6 +6,7 @@ import ctypes
 import os
 import platform
 import re
+from pathlib import Path
 
 import torch
 
@@ -13,6 +14,7 @@ from zoo.errors import UsageError
 
 # From malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_CGROUP = Path("/sys/fs/cgroup")
 
 
 def pick_device(wanted: str) -> torch.device:
@@ -89,6 +91,28 @@ def memory_in_use(device: torch.device) -> int:
     import psutil
 
     return int(psutil.Process().memory_info().rss)
+
+
+def free_memory(device: torch.device) -> int:
+    """Return how many bytes of memory are to be had on a device; on a CPU, within the container's limit."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
+    import psutil
+
+    free = int(psutil.virtual_memory().available)
+    try:
+        limit, used = ((_CGROUP / name).read_text() for name in ("memory.max", "memory.current"))
+        return min(free, int(limit) - int(used))
+    except (OSError, ValueError):
+        # No container, or one without a limit ("max").
+        return free
+
+
+def compiles(wanted: str, device: torch.device) -> bool:
+    """Whether networks go through torch.compile: `auto` does so on CUDA, where it was made for, `max` everywhere."""
+    return wanted == "max" or (wanted == "auto" and device.type == "cuda")
 
 
 def _fast_at_bf16(device: torch.device) -> bool:

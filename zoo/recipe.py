@@ -17,6 +17,8 @@ from zoo.suggest import did_you_mean
 
 PARTS = {"generator", "critic", "loss", "data"}
 DURATIONS = ("epochs", "steps", "minutes")
+AUTO = 0
+"""The batch that `auto` stands for, until there are networks to find one for."""
 
 
 _STAGE = r"(generator|critic|gan):[0-9]*\.?[0-9]+"
@@ -25,6 +27,10 @@ Stage = Literal["generator", "critic", "gan"]
 
 def _listed(value: Any) -> Any:
     return [part for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _automatic(value: Any) -> Any:
+    return AUTO if value == "auto" else value
 
 
 class Recipe(BaseModel):
@@ -42,7 +48,12 @@ class Recipe(BaseModel):
     loss: str = Field(description="a sum of losses, such as 100*l1+adv")
     data: str = Field(description="a data set, or a folder of photographs")
     size: int = Field(256, ge=16, le=8192, description="side of the training crops in pixels")
-    batch: int = Field(4, ge=1, description="pictures per step")
+    first_sizes: Annotated[tuple[Annotated[int, Field(ge=16, le=8192)], ...], BeforeValidator(_listed)] = Field(
+        (), description="smaller sides that the run begins with, each for an equal share of it"
+    )
+    batch: Annotated[int, BeforeValidator(_automatic)] = Field(
+        4, ge=0, description="pictures per step; auto: the largest power of two, up to 64, that memory should hold"
+    )
     epochs: float | None = Field(None, gt=0, description="rounds through the data set")
     steps: int | None = Field(None, ge=1, description="steps of both networks")
     minutes: float | None = Field(None, gt=0, description="minutes of training")
@@ -67,6 +78,13 @@ class Recipe(BaseModel):
         "auto",
         description="bf16 runs the networks in bfloat16; auto does so where the hardware is fast at it",
     )
+    compile: Literal["auto", "off", "max"] = Field(
+        "auto", description="torch.compile: auto on CUDA alone, max everywhere and with tuning"
+    )
+    memory: Literal["normal", "low"] = Field(
+        "normal", description="low computes the generator's activations twice instead of keeping them"
+    )
+    sync_batch_norm: bool = Field(False, description="batch norm sees the whole batch of several GPUs")
     workers: int | None = Field(None, ge=0, description="processes that load photographs")
     evaluate: int | None = Field(
         None, ge=1, description="steps between looks at held-out photographs; otherwise at each epoch"
@@ -75,6 +93,15 @@ class Recipe(BaseModel):
         (), description="epochs whose model and checkpoint are never removed, such as 50,100"
     )
     held_out: int = Field(64, ge=1, description="held-out photographs to measure on, at the most")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _reads_sizes(cls, table: Any) -> Any:
+        """Take several sizes apart: "64,128,256" is 256 with 64 and 128 first."""
+        if not isinstance(table, dict) or not isinstance(size := table.get("size"), str) or "," not in size:
+            return table
+        *first, last = size.split(",")
+        return {**table, "size": last, "first_sizes": first}
 
     @model_validator(mode="after")
     def _has_an_end(self) -> Self:
@@ -159,6 +186,11 @@ class Recipe(BaseModel):
             end += float(epochs)
             stages.append((cast(Stage, name), end))
         return tuple(stages) or (("gan", math.inf),)
+
+    def size_at(self, share: float) -> int:
+        """Return the side of the crops when so much of the run is done: each size has an equal share."""
+        sizes = (*self.first_sizes, self.size)
+        return sizes[min(int(share * len(sizes)), len(sizes) - 1)]
 
     @property
     def last_epoch(self) -> float:

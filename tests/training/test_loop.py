@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import TINY, same, weights
+from tiny import TINY, Notes, same, weights
 from tiny import tiny as smaller
 from torch import Tensor
 
@@ -16,8 +16,8 @@ from zoo import Recipe, load_model, registry, train
 from zoo.errors import UsageError
 from zoo.photo import Photo
 from zoo.run import Run, list_runs
-from zoo.training import Progress, Watcher, rehearse, resume
-from zoo.training.assembly import Assembly, assemble
+from zoo.training import rehearse, resume
+from zoo.training.assembly import assemble
 from zoo.training.loop import rate
 from zoo.training.trainer import Trainer
 
@@ -26,30 +26,6 @@ def tiny(**changes: Any) -> Recipe:
     """Two pictures a step, with batch norm and dropout."""
     generator, critic = "unet-shallow:base=4,dropout=true", "patch:base=4,layers=1"
     return smaller(**{"generator": generator, "critic": critic, "batch": 2, **changes})
-
-
-class Notes(Watcher):
-    """Writes down what it is told; does something at a step."""
-
-    def __init__(self) -> None:
-        self.heard: list[str] = []
-        self.losses: dict[int, dict[str, float]] = {}
-
-    def started(self, run: Run, parts: Assembly) -> None:
-        self.heard.append("started")
-
-    def progressed(self, progress: Progress) -> None:
-        self.heard.append("progressed")
-        self.losses[progress.step] = progress.losses
-
-    def looked(self, step: int, metrics: dict[str, float]) -> None:
-        self.heard.append(f"looked at {step}")
-
-    def said(self, message: str) -> None:
-        self.heard.append(message)
-
-    def ended(self, run: Run, state: str) -> None:
-        self.heard.append(state)
 
 
 def test_a_run_writes_its_folder() -> None:
@@ -120,6 +96,7 @@ def test_it_learns() -> None:
             {"precision": "bf16", "ema": 0, "critic": "patch:base=4,layers=1,norm=spectral"},
             id="SIGTERM, bf16, spectral norm",
         ),
+        pytest.param(signal.SIGTERM, {"size": "16,24,32", "memory": "low"}, id="SIGTERM, growing crops, low memory"),
     ],
 )
 def test_a_stopped_run_goes_on_exactly(
@@ -173,7 +150,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before() -> None:
     run = train(recipe, name="mine")
     run.write_info({**run.info, "state": "interrupted"})
     newest = sorted(run.checkpoints.iterdir())[-1]
-    tensors = newest / "tensors.safetensors"
+    tensors = newest / "generator-optimizer.safetensors"
     tensors.write_bytes(tensors.read_bytes()[:-100])
     (run.checkpoints / "step-00000011.tmp").mkdir()
     notes = Notes()
@@ -271,3 +248,17 @@ def test_a_model_gives_the_same_pixels_after_loading() -> None:
     assert model.provenance["images"] == 12
     assert model.provenance["fingerprint"] == registry.get().build("dataset", TINY["data"], split="train").fingerprint
     assert json.dumps(dict(model.provenance))
+
+
+def test_crops_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    step = Trainer.step
+    seen: list[int] = []
+
+    def recorded(self: Trainer, photos: Tensor, stage: Any) -> dict[str, Tensor]:
+        seen.append(photos.shape[-1])
+        return step(self, photos, stage)
+
+    monkeypatch.setattr(Trainer, "step", recorded)
+    run = train(tiny(size="16,24,32", steps=9))
+    assert seen == [16] * 3 + [24] * 3 + [32] * 3
+    assert (run.recipe.first_sizes, run.recipe.size) == ((16, 24), 32)

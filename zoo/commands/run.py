@@ -21,8 +21,10 @@ def run(
         str | None,
         typer.Option("--recipe", "-r", help="Recipe's name, .toml file or run: it fills in what is not said here."),
     ] = None,
-    size: Annotated[int | None, typer.Option(help="Side of the training crops in pixels.")] = None,
-    batch: Annotated[int | None, typer.Option(help="Pictures per step.")] = None,
+    size: Annotated[
+        str | None, typer.Option(help="Side of the training crops in pixels; 64,128,256 begins with smaller ones.")
+    ] = None,
+    batch: Annotated[str | None, typer.Option(help="Pictures per step; auto: as many as memory should hold.")] = None,
     epochs: Annotated[float | None, typer.Option(help="End after so many rounds through the data.")] = None,
     steps: Annotated[int | None, typer.Option(help="End after so many steps.")] = None,
     minutes: Annotated[float | None, typer.Option(help="End after so many minutes.")] = None,
@@ -35,6 +37,10 @@ def run(
     keep_epochs: Annotated[str | None, typer.Option(help="Epochs whose model is kept for good, as in 50,100.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order and crops.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cuda, cuda:1, mps or cpu.")] = None,
+    compile_: Annotated[
+        str | None, typer.Option("--compile", help="torch.compile: auto (on CUDA), off, or max (with tuning).")
+    ] = None,
+    memory: Annotated[str | None, typer.Option(help="normal, or low: slower, with less memory.")] = None,
     devices: Annotated[int, typer.Option(min=1, help="Train on so many GPUs of this machine.")] = 1,
     name: Annotated[str | None, typer.Option(help="Name of the run; by default the generator's, numbered.")] = None,
     init: Annotated[Path | None, typer.Option(help="Begin with this model, or run, instead of fresh weights.")] = None,
@@ -52,6 +58,7 @@ def run(
         "generator": gen, "critic": critic, "loss": loss, "data": data, "size": size, "batch": batch,
         "epochs": epochs, "steps": steps, "minutes": minutes, "lr": lr, "lr_critic": lr_critic,
         "schedule": schedule, "ema": ema, "keep_epochs": keep_epochs, "seed": seed, "device": device,
+        "compile": compile_, "memory": memory,
     }  # fmt: skip
     changes = {**given, **_settings(settings or [], given)}
     chosen = Recipe.find(recipe, **changes) if recipe is not None else Recipe.named(**changes)

@@ -125,21 +125,21 @@ def describe(parts: Assembly) -> list[tuple[str, str]]:
 
     recipe = parts.recipe
     photos: Any = len(parts.photos)
+    sizes = (*recipe.first_sizes, recipe.size)
     rows = [
         ("generator", f"{recipe.generator}  ({count_parameters(parts.generator) / 1e6:.1f} M parameters)"),
         ("critic", recipe.critic + (f"  ({count_parameters(parts.critic) / 1e6:.1f} M)" if parts.critic else "")),
         ("loss", recipe.loss),
         ("data", recipe.data),
         ("photographs", f"{photos:,} to train on, {len(parts.held_out):,} held out"),
-        ("crops", f"{recipe.size}×{recipe.size}, {recipe.batch} per step"),
+        ("crops", f"{', then '.join(f'{size}×{size}' for size in sizes)}, {recipe.batch} per step"),
         ("device", f"{describe_device(parts.device)}, {str(parts.dtype).removeprefix('torch.')}"),
     ]
     if parts.left_out:
         rows.insert(5, ("left out", f"{len(parts.left_out):,} files: {summarize_left_out(parts.left_out)}"))
     multiple = getattr(parts.generator, "multiple", 1)
-    if recipe.size % multiple:
-        padded = recipe.size + -recipe.size % multiple
-        rows.append(("note", f"this generator needs multiples of {multiple} pixels: crops are padded to {padded}"))
+    if padded := ", ".join(f"{size} to {size + -size % multiple}" for size in sizes if size % multiple):
+        rows.append(("note", f"this generator needs multiples of {multiple} pixels: crops are padded from {padded}"))
     return rows
 
 

@@ -1,9 +1,11 @@
 """Checkpoints: all that a run needs to go on, written so that a half-written one is never taken for one.
 
     checkpoints/step-00000120/
-      tensors.safetensors   networks, optimizers, random states
-      state.json            everything that is not a tensor
-      manifest.json         sizes and hashes of the two; written last
+      generator.safetensors            a file for each first part of the tensors' names, written side by side
+      generator-optimizer.safetensors
+      …
+      state.json                       everything that is not a tensor
+      manifest.json                    sizes and hashes of them all; written last
 
 The folder is written under another name, every file flushed to the disk, and renamed when it is whole.
 """
@@ -20,6 +22,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from zoo.errors import ZooError
@@ -27,7 +30,9 @@ from zoo.files import sync_folder, write_text
 
 KEEP = 2
 """Checkpoints that are kept beside the best one and those asked for."""
-_TENSORS, _STATE, _MANIFEST = "tensors.safetensors", "state.json", "manifest.json"
+_STATE, _MANIFEST = "state.json", "manifest.json"
+_WRITERS = 2
+"""Files written at once: the disk takes more than one core can hand it."""
 
 
 class Saver:
@@ -46,24 +51,26 @@ class Saver:
         *,
         score: float | None = None,
         keep: bool = False,
+        copy: bool = True,
         then: Callable[[dict[str, Tensor]], None] | None = None,
     ) -> None:
         """Begin to write a checkpoint; waits for the one before it.
 
         Args:
             step: its name.
-            tensors: copied before this returns.
+            tensors: by names such as `generator/conv.weight`.
             state: JSON.
             score: the lower the better; the best is kept.
             keep: never remove it.
+            copy: the tensors before this returns; not needed where nothing changes them any more.
             then: called with the copies afterwards, beside the training too.
 
         Raises:
             OSError: the one before it could not be written.
         """
         self.wait()
-        # Copies of their own also take apart tensors that share memory, which the format has no way to say.
-        copies = {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
+        layout = torch.contiguous_format if copy else torch.preserve_format
+        copies = {name: tensor.detach().to("cpu", copy=copy, memory_format=layout) for name, tensor in tensors.items()}
 
         def write() -> None:
             save_checkpoint(self.folder, step, copies, dict(state), score, keep)
@@ -106,16 +113,13 @@ def save_checkpoint(
     Raises:
         OSError: it cannot be written; older ones are still there.
     """
-    from safetensors.torch import save_file
-
     final = folder / f"step-{step:08d}"
     unfinished = folder / f"{final.name}.tmp"
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     try:
-        _save_tensors(save_file, tensors, unfinished / _TENSORS)
         write_text(unfinished / _STATE, json.dumps(state))
-        files = {name: _fingerprint(unfinished / name) for name in (_TENSORS, _STATE)}
+        files = {_STATE: _fingerprint(unfinished / _STATE), **_save_tensors(unfinished, tensors)}
         manifest = {"step": step, "score": score, "keep": keep, "files": files}
         write_text(unfinished / _MANIFEST, json.dumps(manifest, indent=2))
         shutil.rmtree(final, ignore_errors=True)
@@ -134,12 +138,10 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any], li
     Raises:
         ZooError: there is none.
     """
-    from safetensors.torch import load_file
-
     damaged: list[str] = []
     for path in reversed(_finished(folder)):
         if _is_whole(path):
-            return load_file(path / _TENSORS), json.loads((path / _STATE).read_text(encoding="utf-8")), damaged
+            return _load_tensors(path), json.loads((path / _STATE).read_text(encoding="utf-8")), damaged
         damaged.append(path.name)
     raise ZooError(
         f"{folder} holds no checkpoint to go on from" + (f" ({', '.join(damaged)} damaged)" if damaged else "")
@@ -176,17 +178,36 @@ def _manifest(path: Path) -> dict[str, Any]:
 def _is_whole(path: Path) -> bool:
     files = _manifest(path).get("files") or {}
     try:
-        return {*files} == {_TENSORS, _STATE} and all(_fingerprint(path / name) == files[name] for name in files)
+        with ThreadPoolExecutor(_WRITERS) as pool:
+            found = pool.map(_fingerprint, [path / name for name in files])
+            return _STATE in files and list(found) == list(files.values())
     except OSError:
         return False
 
 
-def _save_tensors(save_file: Any, tensors: dict[str, Tensor], path: Path) -> None:
-    from safetensors import SafetensorError
+def _save_tensors(folder: Path, tensors: dict[str, Tensor]) -> dict[str, dict[str, Any]]:
+    """Write a file for each first part of the names; return what the manifest says of them."""
+    groups: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        groups.setdefault(name.split("/")[0], {})[name] = tensor
+    by_size = sorted(groups, key=lambda name: -sum(tensor.nbytes for tensor in groups[name].values()))
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        paths = [folder / f"{name}.safetensors" for name in by_size]
+        written = pool.map(_save_file, paths, [groups[name] for name in by_size])
+        return {path.name: fingerprint for path, fingerprint in zip(paths, written, strict=True)}
 
-    for name in tensors:
-        # One by one, so that no second copy of them all is there at any time.
-        tensors[name] = tensors[name].contiguous()
+
+def _save_file(path: Path, tensors: dict[str, Tensor]) -> dict[str, Any]:
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    places: set[int] = set()
+    for name, tensor in tensors.items():
+        # One by one, so that no second copy of them all is there at any time. The format knows neither other layouts
+        # than the contiguous one, nor tensors that share memory.
+        shared = tensor.untyped_storage().data_ptr() in places
+        tensors[name] = tensor.clone(memory_format=torch.contiguous_format) if shared else tensor.contiguous()
+        places.add(tensor.untyped_storage().data_ptr())
     try:
         save_file(tensors, path)
     except SafetensorError as error:
@@ -195,6 +216,14 @@ def _save_tensors(save_file: Any, tensors: dict[str, Tensor], path: Path) -> Non
         raise OSError(int(number[1]) if number else 0, str(error), str(path)) from error
     with path.open("rb") as file:
         os.fsync(file.fileno())
+    return _fingerprint(path)
+
+
+def _load_tensors(path: Path) -> dict[str, Tensor]:
+    from safetensors.torch import load_file
+
+    files = [name for name in _manifest(path)["files"] if name != _STATE]
+    return {name: tensor for file in files for name, tensor in load_file(path / file).items()}
 
 
 def _fingerprint(path: Path) -> dict[str, Any]:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
+
+from torch.distributed.elastic.multiprocessing.api import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.run import parse_args, run
+
+from zoo.errors import INTERRUPTED
 
 
 def launch(devices: int) -> int:
     """Run this process's own command line in several processes on this machine; return their exit code."""
-    arguments = _without_devices(sys.argv[1:])
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={devices}"]
-    process = subprocess.Popen([*torchrun, "-m", "zoo", *arguments])
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            # The terminal has told them too; they finish their step and save.
-            continue
+    arguments = ["--standalone", f"--nproc-per-node={devices}", "-m", "zoo", *_without_devices(sys.argv[1:])]
+    try:
+        run(parse_args(arguments))  # type: ignore[no-untyped-call]
+    except SignalException:
+        # It has passed the signal on, and waited for them to finish their step and save.
+        return INTERRUPTED
+    except ChildFailedError as error:
+        return max(1, error.get_first_failure()[1].exitcode)
+    return 0
 
 
 def _without_devices(arguments: list[str]) -> list[str]:

@@ -11,6 +11,7 @@ from zoo.data.stream import central_crop
 from zoo.errors import ZooError
 from zoo.model import predict_chroma
 from zoo.training.assembly import Assembly
+from zoo.training.ranks import Ranks
 
 ROWS = 8
 """Photographs in a sample picture."""
@@ -36,13 +37,16 @@ def held_out_crops(parts: Assembly) -> Tensor:
 
 
 @torch.inference_mode()
-def look(generator: nn.Module, parts: Assembly, crops: Tensor) -> tuple[dict[str, float], Tensor]:
-    """Colour held-out crops; measure, and draw the first few of them.
+def look(
+    generator: nn.Module, parts: Assembly, crops: Tensor, ranks: Ranks | None = None
+) -> tuple[dict[str, float], Tensor]:
+    """Colour held-out crops; measure, and draw the first few of them. Several processes share the colouring.
 
     Args:
         generator: in whatever mode; it is left in it.
         parts: of the run.
         crops: from `held_out_crops`.
+        ranks: this process's place among several; they all must look at once.
 
     Returns:
         A picture grey | coloured | original, uint8 (3, H, W), and these measures.
@@ -53,16 +57,18 @@ def look(generator: nn.Module, parts: Assembly, crops: Tensor) -> tuple[dict[str
         variety: spread of the pictures' mean colours, as a ratio to the originals'. A generator that gives every
             picture the same colours (mode collapse, or averaging) falls towards 0.
     """
+    ranks = ranks or Ranks()
     was_training = generator.training
     generator.eval()
     reals, fakes = [], []
-    for photos in torch.split(crops, parts.recipe.batch):
+    for number, photos in enumerate(torch.split(crops, parts.recipe.batch)):
         part = LabPicture.of_photos(photos.to(parts.device))
+        mine = number % ranks.world == ranks.rank
+        fakes.append(predict_chroma(generator, part.lightness, parts.dtype) if mine else torch.zeros_like(part.chroma))
         reals.append(part)
-        fakes.append(LabPicture(part.lightness, predict_chroma(generator, part.lightness, parts.dtype)))
     generator.train(was_training)
     real = LabPicture(torch.cat([r.lightness for r in reals]), torch.cat([r.chroma for r in reals]))
-    fake = LabPicture(real.lightness, torch.cat([f.chroma for f in fakes]))
+    fake = LabPicture(real.lightness, ranks.sum(torch.cat(fakes)))
     grey = LabPicture(real.lightness, torch.zeros_like(real.chroma))
     picture = _grid([pictures.rgb[:ROWS].cpu() for pictures in (grey, fake, real)])
     mse = (fake.rgb - real.rgb).square().mean()

@@ -23,6 +23,7 @@ from zoo.recipe import Recipe
 from zoo.run import Run, describe_process
 from zoo.training.assembly import Assembly, assemble, begin_with
 from zoo.training.checkpoint import Saver, load_checkpoint
+from zoo.training.fit import with_fitting_batch
 from zoo.training.look import held_out_crops, look
 from zoo.training.ranks import Ranks, joined
 from zoo.training.signals import stop_signals
@@ -66,6 +67,7 @@ def train(
         ZooError: the run failed. What it learned until then is in its folder.
     """
     with joined(recipe.device) as ranks:
+        recipe = with_fitting_batch(recipe, ranks)
         parts = assemble(recipe, restoring=init is not None, device=ranks.device(recipe.device))
         if init is not None:
             begin_with(parts, Path(init))
@@ -112,7 +114,7 @@ def rehearse(recipe: Recipe) -> tuple[Assembly, dict[str, float]]:
     Returns:
         The parts, and the losses of the step.
     """
-    parts = assemble(recipe)
+    parts = assemble(with_fitting_batch(recipe, Ranks()))
     trainer = Trainer(parts)
     with _explained(parts):
         batch = next(make_feed(parts, start=0, workers=0))
@@ -194,29 +196,34 @@ class _Loop:
 
     def _loop(self, stop: list[int]) -> str:
         recipe, trainer, window = self.recipe, self.trainer, self.window
-        feed = self._feed()
-        while True:
-            stopping, share = self.ranks.agree(bool(stop), self.share, self.parts.device)
-            if stopping or share >= 1:
-                break
+        size, feed = 0, None
+        stopping, share = self._agree(stop)
+        while not stopping and share < 1:
+            if feed is None or size != recipe.size_at(share):
+                size = recipe.size_at(share)
+                feed = self._feed(size)
             batch = next(feed)
             for problem in batch.problems:
                 self.watcher.said(f"left out: {problem}")
             epoch, micro = int(trainer.epochs), trainer.micro
             trainer.set_rate(rate(share, trainer.steps, recipe) * 0.5**self.go_backs)
             window.add(trainer.step(batch.photos, recipe.stage_at(trainer.epochs)))
+            stopping, share = self._agree(stop)
             if trainer.micro < micro:
                 self.watcher.said(f"out of memory: going on with batches in parts of {trainer.micro}")
+            if trainer.fell_back:
+                self.watcher.said(f"torch.compile gave up, going on without it: {trainer.fell_back[:200]}")
+                trainer.fell_back = ""
             if trainer.steps % LOG_EVERY == 0:
                 self._log()
                 if float(trainer.skipped_in_a_row) >= BAD_STEPS:
                     self._go_back()
-                    feed = self._feed()
+                    feed = None
                     continue
             ended_epoch = int(trainer.epochs) > epoch
             at_look = trainer.steps % recipe.evaluate == 0 if recipe.evaluate else ended_epoch
             milestone = self._milestone() if ended_epoch else None
-            if self.share < 1 and (at_look or milestone):
+            if share < 1 and (at_look or milestone):
                 with window.paused():
                     self._look()
                     if trainer.is_healthy:
@@ -227,15 +234,19 @@ class _Loop:
         if share >= 1:
             self._log()
             self._look()
-        self._save(self._milestone() if share >= 1 else None)
+        # Nothing changes the weights any more, and whoever sent a signal may not wait for long.
+        self._save(self._milestone() if share >= 1 else None, copy=False)
         self.saver.wait()
         if CHECKPOINT in self.complained:
             raise ZooError(f"{self.run.path}: what was learned could not be saved")
         return "finished" if share >= 1 else "interrupted"
 
-    def _feed(self) -> Iterator[Batch]:
+    def _agree(self, stop: list[int]) -> tuple[bool, float]:
+        return self.ranks.agree(bool(stop), self.share, self.parts.device)
+
+    def _feed(self, size: int) -> Iterator[Batch]:
         workers = pick_workers(self.recipe.workers, self.parts.device)
-        return make_feed(self.parts, self.trainer.images, workers, self.ranks)
+        return make_feed(self.parts, self.trainer.images, workers, self.ranks, size)
 
     def _log(self) -> None:
         if not self.window.steps:
@@ -251,10 +262,9 @@ class _Loop:
             self.saved = time.monotonic() - SAVE_EVERY + 60
 
     def _look(self) -> None:
-        if not self.ranks.is_first:
-            return
         step = self.trainer.steps
-        self.metrics, picture = look(self.trainer.best_generator, self.parts, self.crops)
+        self.trainer.settle()
+        self.metrics, picture = look(self.trainer.best_generator, self.parts, self.crops, self.ranks)
         line = {"step": step, "images": self.trainer.images, "held_out": self.metrics}
         self._on_disk("metrics", lambda: self.run.log(line))
         self._on_disk("samples", lambda: save_photo(self.run.samples / f"step-{step:08d}.png", picture))
@@ -266,7 +276,7 @@ class _Loop:
         epoch = int(self.trainer.epochs)
         return epoch if epoch in self.recipe.keep_epochs else None
 
-    def _save(self, milestone: int | None = None) -> None:
+    def _save(self, milestone: int | None = None, *, copy: bool = True) -> None:
         if not self.ranks.is_first:
             return
         score = self.metrics.get("chroma_error", math.inf)
@@ -296,7 +306,7 @@ class _Loop:
         def write() -> None:
             known = score if math.isfinite(score) else None
             keep = milestone is not None
-            self.saver.save(self.trainer.steps, tensors, state, score=known, keep=keep, then=write_models)
+            self.saver.save(self.trainer.steps, tensors, state, score=known, keep=keep, copy=copy, then=write_models)
 
         self._on_disk(CHECKPOINT, write)
         self._write_info("running")
@@ -390,11 +400,13 @@ class _Loop:
         self.beat = time.monotonic()
 
 
-def make_feed(parts: Assembly, start: int, workers: int, ranks: Ranks | None = None) -> Iterator[Batch]:
+def make_feed(
+    parts: Assembly, start: int, workers: int, ranks: Ranks | None = None, size: int | None = None
+) -> Iterator[Batch]:
     """Yield a recipe's batches, or a process's share of them, from a position on, without end."""
     ranks = ranks or Ranks()
     recipe = parts.recipe
-    stream = Stream(parts.photos, size=recipe.size, smallest=recipe.crop, flip=recipe.flip, seed=recipe.seed)
+    stream = Stream(parts.photos, size=size or recipe.size, smallest=recipe.crop, flip=recipe.flip, seed=recipe.seed)
     return batches(
         stream,
         batch=ranks.share_of(recipe.batch),

@@ -60,6 +60,27 @@ class Ranks:
             raise UsageError(f"--batch {batch} cannot be divided by {self.world} processes")
         return batch // self.world
 
+    def share_statistics(self, network: nn.Module) -> nn.Module:
+        """Make batch norm see the whole batch instead of this process's share of it.
+
+        Raises:
+            UsageError: the processes have no GPUs; torch's SyncBatchNorm runs on nothing else.
+        """
+        if self.world == 1:
+            return network
+        if not torch.cuda.is_available():
+            raise UsageError("sync_batch_norm=true: torch has it on CUDA only; leave it out, or use norm=instance")
+        synchronized: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+        return synchronized
+
+    def average_buffers(self, network: nn.Module) -> None:
+        """Give all processes the same buffers, such as batch norm's running statistics: the mean of theirs."""
+        if self.world == 1:
+            return
+        buffers = [buffer for buffer in network.buffers() if buffer.is_floating_point()]
+        for buffer in buffers:
+            buffer.copy_(self.sum(buffer.clone()) / self.world)
+
     def wrap(self, network: nn.Module) -> nn.Module:
         """Make backward passes average the gradients over all processes."""
         if self.world == 1:

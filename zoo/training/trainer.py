@@ -5,18 +5,20 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from zoo.data.picture import LabPicture
-from zoo.device import pick_memory_format
+from zoo.device import compiles, pick_memory_format
 from zoo.errors import ZooError
 from zoo.model import predict_chroma
+from zoo.plugins import one_line
 from zoo.recipe import Stage
 from zoo.training.assembly import Assembly
 from zoo.training.ranks import Ranks, unsynchronized
+from zoo.training.recompute import recompute_activations
 
 
 class Trainer:
@@ -36,15 +38,37 @@ class Trainer:
         self.skipped = torch.zeros((), device=parts.device)
         """Steps not taken since a gradient was not a number."""
         self.skipped_in_a_row = torch.zeros((), device=parts.device)
-        self._generator = self.ranks.wrap(parts.generator.train())
-        self._critic = None if parts.critic is None else self.ranks.wrap(parts.critic.train())
+        self.fell_back = ""
+        """Why torch.compile was given up, if it was."""
+        if parts.recipe.sync_batch_norm:
+            parts.generator = self.ranks.share_statistics(parts.generator)
+            parts.critic = None if parts.critic is None else self.ranks.share_statistics(parts.critic)
         self._learned = {"generator": _learned(parts.generator)}
         if parts.critic is not None:
             self._learned["critic"] = _learned(parts.critic)
         self._optimizers = {name: self._adam(learned) for name, learned in self._learned.items()}
         self.average = copy.deepcopy(parts.generator).eval().requires_grad_(False) if parts.recipe.ema else None
         """The generator's exponential moving average, or None."""
+        if parts.recipe.memory == "low":
+            recompute_activations(parts.generator)
+        self._compiled = compiles(parts.recipe.compile, parts.device)
+        self._make_callable()
         self._seed_others()
+
+    def _make_callable(self) -> None:
+        """Put around the networks what training calls them through: the compiler, several processes' wrapper."""
+        if self._compiled:
+            # The critic's graph is gone through twice: the compiler must not reuse its memory after the first time.
+            torch._functorch.config.donated_buffer = False
+        self._generator = self._callable(self.parts.generator)
+        self._critic = None if self.parts.critic is None else self._callable(self.parts.critic)
+
+    def _callable(self, network: nn.Module) -> nn.Module:
+        network.train()
+        if self._compiled:
+            mode = "max-autotune-no-cudagraphs" if self.parts.recipe.compile == "max" else "default"
+            network = cast(nn.Module, torch.compile(network, mode=mode))
+        return self.ranks.wrap(network)
 
     @property
     def best_generator(self) -> nn.Module:
@@ -67,6 +91,11 @@ class Trainer:
             for group in optimizer.param_groups:
                 group["lr"] = self._rate(name) * factor
 
+    def settle(self) -> None:
+        """Make what several processes counted each for itself, batch norm's statistics, the same for all."""
+        for network in self._networks().values():
+            self.ranks.average_buffers(network)
+
     def step(self, photos: Tensor, stage: Stage = "gan") -> dict[str, Tensor]:
         """Take one step of both networks, or of one, in parts if memory asks for it.
 
@@ -86,7 +115,12 @@ class Trainer:
             try:
                 losses = self._gradients(photos, stage)
                 break
-            except RuntimeError as error:
+            except Exception as error:
+                if self._compiled and not out_of_memory(error):
+                    # What is not the compiler's fault comes again without it.
+                    self._compiled, self.fell_back = False, one_line(error)
+                    self._make_callable()
+                    continue
                 # Several processes wait for one another at every part: they cannot take different ones.
                 if not out_of_memory(error) or self.micro == 1 or self.ranks.world > 1:
                     raise
@@ -193,8 +227,8 @@ class Trainer:
         """Return all that the next step depends on: tensors by name, and the rest as JSON can say it."""
         tensors: dict[str, Tensor] = {
             "random/cpu": torch.get_rng_state(),
-            "skipped": self.skipped,
-            "skipped_in_a_row": self.skipped_in_a_row,
+            "skipped/ever": self.skipped,
+            "skipped/in_a_row": self.skipped_in_a_row,
         }
         if self.parts.device.type == "cuda":
             tensors["random/cuda"] = torch.cuda.get_rng_state(self.parts.device)
@@ -205,7 +239,7 @@ class Trainer:
             state = optimizer.state_dict()
             groups[name] = state["param_groups"]
             for index, moments in state["state"].items():
-                tensors |= {f"optimizer/{name}/{index}/{key}": value for key, value in moments.items()}
+                tensors |= {f"{name}-optimizer/{index}/{key}": value for key, value in moments.items()}
         return tensors, {"steps": self.steps, "images": self.images, "micro": self.micro, "optimizers": groups}
 
     def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
@@ -220,15 +254,15 @@ class Trainer:
                 network.load_state_dict(_under(f"{name}/", tensors))
             for name, optimizer in self._optimizers.items():
                 moments: dict[int, dict[str, Tensor]] = {}
-                for key, value in _under(f"optimizer/{name}/", tensors).items():
+                for key, value in _under(f"{name}-optimizer/", tensors).items():
                     index, what = key.split("/")
                     parameter = self._learned[name][int(index)]
                     # Fused optimizers take it for granted that moments lie in memory as their parameter does.
                     laid = torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
                     moments.setdefault(int(index), {})[what] = laid
                 optimizer.load_state_dict({"state": moments, "param_groups": state["optimizers"][name]})
-            for name in ("skipped", "skipped_in_a_row"):
-                setattr(self, name, tensors[name].to(self.parts.device))
+            self.skipped = tensors["skipped/ever"].to(self.parts.device)
+            self.skipped_in_a_row = tensors["skipped/in_a_row"].to(self.parts.device)
         except (RuntimeError, LookupError, ValueError) as error:
             raise ZooError(
                 f"the checkpoint does not fit the recipe's networks: {str(error).splitlines()[0]}"
