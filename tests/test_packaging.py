@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import zoo
+from zoo.scaffold import TEMPLATES
 
 ROOT = Path(zoo.__file__).parent.parent
 PLUGINS = {path.name for path in (ROOT / "plugins").iterdir() if path.is_dir() and path.name != "__pycache__"}
@@ -57,6 +58,12 @@ def test_every_module_is_there(wheel: zipfile.Path) -> None:
 def test_the_catalogue_and_the_type_information_are_there(wheel: zipfile.Path) -> None:
     assert (wheel / "zoo" / "registry.toml").read_bytes() == (ROOT / "registry.toml").read_bytes()
     assert (wheel / "zoo" / "py.typed").is_file()
+
+
+def test_the_templates_of_plugins_are_there(wheel: zipfile.Path) -> None:
+    wanted = {path.relative_to(ROOT).as_posix() for path in TEMPLATES.rglob("*") if path.is_file()}
+    assert wanted
+    assert wanted <= set(wheel.root.namelist())
 
 
 def test_every_plugin_has_its_entry_point(wheel: zipfile.Path) -> None:

@@ -256,7 +256,9 @@ def _imported_by(module: str) -> list[str]:
 def network_made(subject: Subject) -> str:
     """The factory makes a network that can learn."""
     network = subject.made
-    _expect(isinstance(network, nn.Module), f"the factory returns a {type(network).__name__}, not a torch.nn.Module")
+    _expect(
+        isinstance(network, nn.Module), f"what the factory returns ({type(network).__name__}) is no torch.nn.Module"
+    )
     count = sum(p.numel() for p in network.parameters() if p.requires_grad)
     _expect(count, "it has no parameter that could learn")
     multiple = getattr(network, "multiple", 1)
@@ -454,7 +456,7 @@ def _judge(network: Any, lightness: Tensor, chroma: Tensor, dtype: torch.dtype) 
         logits = network(lightness, chroma)
     scales = [logits] if isinstance(logits, Tensor) else list(logits)
     strange = [type(scale).__name__ for scale in scales if not isinstance(scale, Tensor)]
-    _expect(not strange, f"logits must be a tensor, or a list of them, one per scale; found a {_names(strange)}")
+    _expect(not strange, f"logits must be a tensor, or a list of them, one per scale; found {_names(strange)}")
     return scales
 
 
@@ -498,7 +500,7 @@ def loss_made(subject: Subject) -> str:
     adversarial = _is_adversarial(loss)
     _expect(
         adversarial or callable(loss),
-        f"a {type(loss).__name__} is no loss: it can neither be called with (fake, real) pictures, nor has it the "
+        f"what the factory returns ({type(loss).__name__}) is no loss: it can neither be called with (fake, real) pictures, nor has it the "
         "methods critic(real, fake) and generator(fake) of an adversarial one",
     )
     if component is not None:
@@ -656,7 +658,7 @@ def _sides(subject: Subject, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor
 
 
 def _expect_scalar(value: object, what: str) -> None:
-    _expect(isinstance(value, Tensor), f"{what} returns a {type(value).__name__}, expected a tensor")
+    _expect(isinstance(value, Tensor), f"{what} returns no tensor: {type(value).__name__}")
     assert isinstance(value, Tensor)
     _expect(value.shape == (), f"{what} returns a tensor of shape {tuple(value.shape)}, expected a scalar, of shape ()")
     _expect(value.isfinite(), f"{what} returns {float(value.detach())}, expected a finite number")
@@ -668,7 +670,10 @@ def _expect_scalar(value: object, what: str) -> None:
 def dataset_made(subject: Subject) -> str:
     """Both splits can be made, and there is something to train on."""
     for method in ("__len__", "__getitem__"):
-        _expect(hasattr(subject.made, method), f"a {type(subject.made).__name__} is no data set: it lacks {method}")
+        _expect(
+            hasattr(subject.made, method),
+            f"what the factory returns ({type(subject.made).__name__}) is no data set: it lacks {method}",
+        )
     train, val = len(subject.made), len(subject.make(split="val"))
     _expect(train > 0, "it holds no photograph to train on")
     text = f"{train:,} photographs to train on, {val:,} held out"
@@ -681,7 +686,7 @@ def photographs(subject: Subject) -> str:
     start = time.perf_counter()
     for index in indices:
         photo = subject.made[index]
-        _expect(isinstance(photo, Tensor), f"photograph {index} is a {type(photo).__name__}, expected a tensor")
+        _expect(isinstance(photo, Tensor), f"photograph {index} is no tensor: {type(photo).__name__}")
         _expect(photo.dtype == torch.uint8, f"photograph {index} is {photo.dtype}, expected torch.uint8, 0 to 255")
         _expect(
             photo.ndim == 3 and len(photo) == 3,
@@ -707,16 +712,13 @@ def same_photograph(subject: Subject) -> str:
 
 def splits(subject: Subject) -> str:
     """No photograph is both learned from and held out, as far as a sample shows."""
-    train, val = (
-        {subject.make(split=split)[index].numpy().tobytes(): index for index in _indices(subject.make(split=split), 20)}
-        for split in ("train", "val")
-    )
-    shared = [(train[photo], val[photo]) for photo in train.keys() & val.keys()]
-    _expect(
-        not shared,
-        f"photograph {shared[0][0] if shared else ''} of the split train is photograph "
-        f"{shared[0][1] if shared else ''} of val: it would be measured on what it learned",
-    )
+    train, val = (_sample(subject.make(split=split)) for split in ("train", "val"))
+    shared = sorted((train[photo], val[photo]) for photo in train.keys() & val.keys())
+    if shared:
+        raise AssertionError(
+            f"photograph {shared[0][0]} of the split train is photograph {shared[0][1]} of val: it would be measured "
+            "on what it learned"
+        )
     return f"{len(train)} photographs of train, {len(val)} of val: none in both"
 
 
@@ -746,6 +748,11 @@ def fingerprint(subject: Subject) -> str:
     if marks[0] == subject.make(split="val").fingerprint:
         return Note("train and val have the same fingerprint, although their photographs are others")
     return f"always {marks[0]}"
+
+
+def _sample(dataset: Any) -> dict[bytes, int]:
+    """Return the bytes of some photographs, with their indices."""
+    return {dataset[index].numpy().tobytes(): index for index in _indices(dataset, 20)}
 
 
 def _indices(dataset: Any, most: int = 3) -> list[int]:
