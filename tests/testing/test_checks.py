@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,7 +21,8 @@ from zoo.contracts import FILLED_IN, KINDS, Kind, Picture, Split
 from zoo.data.picture import LabPicture
 from zoo.main import app
 from zoo.registry import Registry
-from zoo.testing import check_critic, check_dataset, check_generator, check_loss, checks
+from zoo.testing import check_critic, check_dataset, check_generator, check_loss, checks, networks
+from zoo.testing.subject import Subject
 
 
 class Gen(nn.Module):
@@ -312,8 +315,8 @@ WRONG: list[tuple[Kind, Callable[..., Any], str, str]] = [
 
 
 def results(kind: Kind, factory: Callable[..., Any], **options: Any) -> dict[str, tuple[str, str]]:
-    subject = checks.Subject(kind, factory, options)
-    return {r.check: (r.verdict, r.message) for r in checks.run(subject, leave_out=[checks.compiled])}
+    subject = Subject(kind, factory, options)
+    return {r.check: (r.verdict, r.message) for r in checks.run(subject, leave_out=[networks.compiled])}
 
 
 @pytest.mark.parametrize(
@@ -425,6 +428,14 @@ def test_fixtures(zoo_registry: Registry, tiny_batch: LabPicture) -> None:
     assert 0.05 < tiny_batch.chroma.std() < 1
 
 
+def test_every_check_is_documented() -> None:
+    page = (Path(registry.__file__).parents[1] / "docs" / "commands" / "check.md").read_text(encoding="utf-8")
+    of_all = {"docstring": "docstring", "options described": "description", "options round trip": "can be typed"}
+    for check in [*checks.FACTORY, *itertools.chain(*checks.CONTRACTS.values()), *checks.ADVERSARIAL_LOSS]:
+        name = check.__name__.replace("_", " ")
+        assert of_all.get(name, f"| {name} |") in page
+
+
 # ------------------------------------------------------------------------------------------------- the command
 
 
@@ -456,6 +467,7 @@ def theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.syspath_prepend(folder)
     registry.get.cache_clear()
     yield
+    sys.modules.pop("zoo_theirs", None)
     registry.get.cache_clear()
 
 
@@ -513,3 +525,20 @@ def test_what_makes_no_sense_is_misuse(theirs: None) -> None:
         assert refused.exit_code == 2, words
         assert message in refused.stderr
     assert check("twice", "--kind", "loss").exit_code == 1  # its entry module is heavy
+
+
+def test_what_cannot_be_imported_is_a_failed_row(theirs: None) -> None:
+    failed = check("gone")
+    assert failed.exit_code == 1
+    assert "import failed loss gone of plugin theirs" in " ".join(failed.stdout.split())
+    with pytest.raises(AssertionError, match="import: loss gone of plugin theirs"):
+        check_loss("gone")
+
+
+def test_a_broken_plugin_is_an_error(theirs: None, tmp_path: Path) -> None:
+    (tmp_path / "theirs" / "zoo_theirs.py").write_text("1 / 0\n")
+    sys.modules.pop("zoo_theirs", None)
+    registry.get.cache_clear()
+    failed = check("theirs")
+    assert failed.exit_code == 1
+    assert "plugin theirs (zoo-theirs 1.0) is broken: ZeroDivisionError: division by zero" in failed.stderr

@@ -63,7 +63,7 @@ def examine(text: str, kind: Kind | None = None, *, device: str = "cpu", size: i
 
     Raises:
         UsageError: there is neither, the name means several, or the options are wrong.
-        ZooError: the plugin is broken, or the component's module cannot be imported.
+        ZooError: the plugin is broken.
     """
     from zoo import registry
     from zoo.errors import UsageError
@@ -80,12 +80,12 @@ def examine(text: str, kind: Kind | None = None, *, device: str = "cpu", size: i
     of_plugin = [] if found else _offered_by(known, spec, kind)
     # From here on torch is needed; what was wrong until here was said without waiting for it.
     from zoo.device import pick_device
-    from zoo.testing.checks import report, report_on_default, subject_of
+    from zoo.testing.checks import report_on, report_on_defaults
 
     place = pick_device(device)
     if found:
-        return iter([report(str(spec), subject_of(found[0], spec.options, place, size))])
-    return (report_on_default(component, place, size) for component in of_plugin)
+        return iter([report_on(found[0], spec.options, device=place, size=size)])
+    return (report_on_defaults(component, device=place, size=size) for component in of_plugin)
 
 
 def check_generator(generator: str | Callable[..., Any], /, **options: Any) -> None:
@@ -137,9 +137,9 @@ def _offered_by(known: Registry, spec: Spec, kind: Kind | None) -> list[Componen
 
 
 def _demand(kind: Kind, component: str | Callable[..., Any], options: dict[str, Any]) -> None:
-    from zoo.testing.checks import report_on
+    from zoo.testing.checks import report_on_any
 
-    report = report_on(kind, component, options)
+    report = report_on_any(kind, component, options)
     if report.failures:
         lines = [f"  {result.check}: {result.message}" for result in report.failures]
         raise AssertionError("\n".join([f"{kind} {report.spec}: {len(lines)} checks failed", *lines]))

@@ -25,6 +25,6 @@ def zoo_registry() -> Iterator[Registry]:
 @pytest.fixture
 def tiny_batch() -> LabPicture:
     """Two colourful pictures of 32×32 pixels as losses see them: `.lightness`, `.chroma` and `.rgb`."""
-    from zoo.testing.checks import pictures
+    from zoo.testing.subject import pictures
 
     return pictures(size=32)
