@@ -74,6 +74,7 @@ def test_every_plugin_has_its_entry_point(wheel: zipfile.Path) -> None:
     for target in entry_points["zoo"].values():
         assert f"{target.replace('.', '/')}.py" in wheel.root.namelist()
     assert entry_points["console_scripts"]["zoo"] == "zoo.main:app"
+    assert entry_points["pytest11"]["zoo"] == "zoo.testing.fixtures"
 
 
 def test_the_licence_and_the_readme_come_along(wheel: zipfile.Path) -> None:

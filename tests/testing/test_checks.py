@@ -519,7 +519,7 @@ def test_what_makes_no_sense_is_misuse(theirs: None) -> None:
         (("losses", "--kind", "critic"), "plugin losses offers no critic"),
         (("asking",), "dataset asking needs the option 'path'"),
         (("patch", "--device", "gpu"), "--device gpu: write auto, cuda"),
-        (("twice",), "'twice' may be the critic theirs/twice or the loss theirs/twice: say which with --kind"),
+        (("twice",), "'twice' is a critic and a loss: say which with --kind"),
     ):
         refused = check(*words)
         assert refused.exit_code == 2, words

@@ -71,20 +71,18 @@ def examine(text: str, kind: Kind | None = None, *, device: str = "cpu", size: i
 
     known = registry.get()
     spec = parse(text)
-    found = known.named(spec.name, kind)
-    if len(found) > 1:
-        raise UsageError(
-            f"{spec.name!r} may be {' or '.join(f'the {c.kind} {c.qualified}' for c in found)}: "
-            "say which with --kind, or write plugin/name"
-        )
-    of_plugin = [] if found else _offered_by(known, spec, kind)
+    kinds = sorted({component.kind for component in known.named(spec.name, kind)})
+    if len(kinds) > 1:
+        raise UsageError(f"{spec.name!r} is a {' and a '.join(kinds)}: say which with --kind")
+    named = known.find(kinds[0], spec.name) if kinds else None
+    of_plugin = [] if named else _offered_by(known, spec, kind)
     # From here on torch is needed; what was wrong until here was said without waiting for it.
     from zoo.device import pick_device
     from zoo.testing.checks import report_on, report_on_defaults
 
     place = pick_device(device)
-    if found:
-        return iter([report_on(found[0], spec.options, device=place, size=size)])
+    if named:
+        return iter([report_on(named, spec.options, device=place, size=size)])
     return (report_on_defaults(component, device=place, size=size) for component in of_plugin)
 
 
