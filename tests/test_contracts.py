@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import itertools
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
 
 from zoo import registry
-from zoo.data.picture import LabPicture
 from zoo.data.stream import Stream, batches
-from zoo.model import predict_chroma
 from zoo.options import options_of
 from zoo.plugins import Component
 from zoo.recipe import Recipe
+from zoo.spec import parse
+from zoo.testing import checks, networks
 from zoo.training.assembly import assemble
 from zoo.training.trainer import Trainer
 
@@ -59,124 +56,18 @@ def spec_of(component: Component) -> str:
     return component.name + (":" + ",".join(f"{k}={v}" for k, v in options.items()) if options else "")
 
 
-def of_kind(kind: Any) -> Any:
-    return pytest.mark.parametrize("component", registry.components(kind=kind), ids=lambda c: c.name)
-
-
-def build(component: Component, **offered: Any) -> Any:
-    return registry.get().build(component.kind, spec_of(component), **offered)
-
-
-def pictures(size: int = SIZE, batch: int = 2) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(0)
-    lightness = torch.rand(batch, 1, size, size, generator=generator) * 2 - 1
-    return lightness, torch.randn(batch, 2, size, size, generator=generator) * 0.2
+# What may be noted of a component of zoo's own.
+NOTES = {"cost", "batch of one"}
 
 
 @pytest.mark.parametrize("component", registry.components(), ids=str)
-def test_options_and_summary_are_described(component: Component) -> None:
-    assert component.summary
-    assert len(component.summary) <= 70
-    for option in options_of(component.factory(), component.kind):
-        assert option.type
-        if component.plugin != "smp":
-            assert option.description, f"{component}: {option.name} has no description"
-
-
-@of_kind("generator")
-def test_generator(component: Component) -> None:
-    torch.manual_seed(0)
-    generator = build(component, size=SIZE)
-    assert isinstance(generator, nn.Module)
-    for height, width in ((SIZE, SIZE), (SIZE, 2 * SIZE), (50, 75)):
-        chroma = predict_chroma(generator, torch.rand(2, 1, height, width) * 2 - 1, torch.float32)
-        assert chroma.shape == (2, 2, height, width)
-        assert chroma.isfinite().all()
-    chroma.square().mean().backward()
-    without = [n for n, p in generator.named_parameters() if p.requires_grad and p.grad is None]
-    assert not without, f"no gradient reaches {without}"
-    assert predict_chroma(generator, pictures()[0], torch.bfloat16).dtype == torch.float32
-
-
-@of_kind("generator")
-def test_generator_is_copied_and_restored_exactly(component: Component) -> None:
-    torch.manual_seed(0)
-    generator = build(component, size=SIZE).eval()
-    lightness = pictures()[0]
-    wanted = predict_chroma(generator, lightness, torch.float32)
-    assert torch.equal(predict_chroma(copy.deepcopy(generator), lightness, torch.float32), wanted)
-    other = build(component, size=SIZE, restoring=True).eval()
-    other.load_state_dict(generator.state_dict())
-    assert torch.equal(predict_chroma(other, lightness, torch.float32), wanted)
-
-
-@of_kind("critic")
-def test_critic(component: Component) -> None:
-    critic = build(component)
-    lightness, chroma = pictures()
-    chroma.requires_grad_(True)
-    logits = critic(lightness, chroma)
-    scales = [logits] if isinstance(logits, Tensor) else logits
-    total = torch.stack([scale.mean() for scale in scales]).sum()
-    assert all(len(scale) == 2 and scale.isfinite().all() for scale in scales)
-    total.backward()
-    assert chroma.grad is not None
-    assert chroma.grad.abs().sum() > 0
-    assert all(p.grad is not None for p in critic.parameters())
-    # No sigmoid inside: shifting the last bias shifts the logits without bound.
-    with torch.no_grad():
-        for parameter in list(critic.parameters())[-1:]:
-            parameter.add_(50)
-    shifted = critic(lightness, chroma)
-    assert (shifted if isinstance(shifted, Tensor) else shifted[0]).max() > 2
-
-
-@of_kind("loss")
-def test_loss(component: Component) -> None:
-    loss = build(component)
-    if component.adversarial:
-        logits = torch.zeros(2, 1, 4, 4, requires_grad=True)
-        side = loss.generator(logits)
-        side.backward()
-        assert side.shape == ()
-        assert logits.grad is not None
-        # The generator wants larger logits, and the critic smaller ones, for its pictures.
-        assert (logits.grad < 0).all()
-        fake, real = (torch.full((2, 1, 4, 4), 0.5, requires_grad=True) for _ in range(2))
-        loss.critic(real, fake).backward()
-        assert real.grad is not None
-        assert fake.grad is not None
-        assert real.grad.sum() < 0 < fake.grad.sum()
-        return
-    lightness, chroma = pictures()
-    wanted = chroma.clone()
-    chroma = (chroma + 0.1).requires_grad_(True)
-    value = loss(LabPicture(lightness, chroma), LabPicture(lightness, wanted))
-    value.backward()
-    assert value.shape == ()
-    assert value.item() > 0
-    assert chroma.grad is not None
-    assert chroma.grad.isfinite().all()
-    assert chroma.grad.abs().sum() > 0
-    assert loss(LabPicture(lightness, wanted), LabPicture(lightness, wanted)).item() == pytest.approx(0, abs=1e-6)
-
-
-@of_kind("dataset")
-def test_dataset(component: Component, photos: Path) -> None:
+def test_component_keeps_its_contract(component: Component, photos: Path) -> None:
     assert photos.is_dir()
-    train, val = (build(component, split=split) for split in ("train", "val"))
-    assert len(train) > 0
-    assert len(val) > 0
-    photo = train[0]
-    assert photo.dtype == torch.uint8
-    assert photo.ndim == 3
-    assert photo.shape[0] == 3
-    assert min(photo.shape[1:]) >= 16
-    assert torch.equal(photo, train[0])
-    assert torch.equal(photo, build(component, split="train")[0])
-    assert not any(torch.equal(photo, val[index]) for index in range(min(len(val), 20)))
-    assert train.fingerprint == build(component, split="train").fingerprint
-    assert train.fingerprint != val.fingerprint
+    subject = checks.subject_of(component, parse(spec_of(component)).options, torch.device("cpu"), SIZE)
+    # Compiling takes seconds, and is done once, in tests/testing.
+    results = checks.run(subject, leave_out=[networks.compiled])
+    assert [result for result in results if result.verdict == "failed"] == []
+    assert [result for result in results if result.verdict == "noted" and result.check not in NOTES] == []
 
 
 def combinations() -> list[tuple[Component, Component | None, Component, Component]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import zoo
+from zoo.scaffold import TEMPLATES
 
 ROOT = Path(zoo.__file__).parent.parent
 PLUGINS = {path.name for path in (ROOT / "plugins").iterdir() if path.is_dir() and path.name != "__pycache__"}
@@ -59,6 +60,12 @@ def test_the_catalogue_and_the_type_information_are_there(wheel: zipfile.Path) -
     assert (wheel / "zoo" / "py.typed").is_file()
 
 
+def test_the_templates_of_plugins_are_there(wheel: zipfile.Path) -> None:
+    wanted = {path.relative_to(ROOT).as_posix() for path in TEMPLATES.rglob("*") if path.is_file()}
+    assert wanted
+    assert wanted <= set(wheel.root.namelist())
+
+
 def test_every_plugin_has_its_entry_point(wheel: zipfile.Path) -> None:
     (information,) = (path for path in wheel.iterdir() if path.name.endswith(".dist-info"))
     entry_points = configparser.ConfigParser()
@@ -67,6 +74,7 @@ def test_every_plugin_has_its_entry_point(wheel: zipfile.Path) -> None:
     for target in entry_points["zoo"].values():
         assert f"{target.replace('.', '/')}.py" in wheel.root.namelist()
     assert entry_points["console_scripts"]["zoo"] == "zoo.main:app"
+    assert entry_points["pytest11"]["zoo"] == "zoo.testing.fixtures"
 
 
 def test_the_licence_and_the_readme_come_along(wheel: zipfile.Path) -> None:

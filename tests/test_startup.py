@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +45,9 @@ print(json.dumps([code, [name for name in {HEAVY} if name in sys.modules]]), fil
         ("run --batch 0", 2),
         ("run --set nope=1", 2),
         ("resume nowhere", 2),
+        ("check --help", 0),
+        ("check nope", 2),
+        ("plugin new mine --kind critic", 0),
     ],
 )
 def test_nothing_heavy_is_imported(words: str, exit_code: int) -> None:
@@ -62,3 +66,13 @@ def test_importing_zoo_is_light() -> None:
     script = f"import sys, zoo; zoo.Recipe, zoo.registry, zoo.Run; print([n for n in {HEAVY} if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_pytest_loads_the_fixtures_and_nothing_heavy(tmp_path: Path) -> None:
+    (tmp_path / "test_light.py").write_text(
+        f"import sys\n\n\ndef test(pytestconfig):\n    assert not [n for n in {HEAVY} if n in sys.modules]\n"
+        "    assert pytestconfig.pluginmanager.has_plugin('zoo')\n"
+    )
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout

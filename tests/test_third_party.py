@@ -61,6 +61,14 @@ def test_show_reads_its_options_from_its_docstring(site: Path) -> None:
         assert text in words
 
 
+def test_all_of_it_keeps_its_contracts(site: Path) -> None:
+    checked = zoo_("check", "tiny", "--json", site=site)
+    reports = {report["spec"]: report["results"] for report in json.loads(checked.stdout)}
+    assert set(reports) == TINY
+    assert [row for results in reports.values() for row in results if row["verdict"] == "failed"] == []
+    assert checked.returncode == 0
+
+
 def test_the_environment_and_the_catalogue_can_leave_it_out(site: Path) -> None:
     assert not TINY & names(zoo_("list", "--json", site=site, ZOO_PLUGINS="none"))
     assert names(zoo_("list", "--json", site=site, ZOO_PLUGINS="tiny")) >= TINY

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +44,37 @@ def kept_for_backward() -> Iterator[Kept]:
         yield kept
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What one forward pass of a network costs."""
+
+    parameters: int
+    flops: int
+    kept: int
+    """Bytes of activations kept for training."""
+    seconds: float
+
+
+def measure(network: nn.Module, forward: Callable[[], object]) -> Cost:
+    """Measure what a network costs, in evaluation, by two passes of it."""
+
+    def wait() -> None:
+        if torch.accelerator.is_available():
+            torch.accelerator.synchronize()
+
+    # Statistics of one value per channel are refused in training; in eval the saved tensors are the same.
+    network.eval()
+    with FlopCounterMode(display=False) as counter, kept_for_backward() as kept:
+        forward()
+    with torch.inference_mode():
+        wait()
+        start = time.perf_counter()
+        forward()
+        wait()
+        seconds = time.perf_counter() - start
+    return Cost(sum(p.numel() for p in network.parameters()), counter.get_total_flops(), kept.bytes, seconds)
+
+
 def cost_of(component: Component, spec: Spec, size: int) -> str:
     """Measure a generator or a critic at a size, on this CPU; the empty string for other kinds."""
     if component.kind not in ("generator", "critic"):
@@ -57,23 +89,15 @@ def cost_of(component: Component, spec: Spec, size: int) -> str:
         else:
             network(lightness, chroma)
 
-    # Statistics of one value per channel are refused in training; in eval the saved tensors are the same.
-    network.eval()
-    with FlopCounterMode(display=False) as counter, kept_for_backward() as kept:
-        forward()
-    with torch.inference_mode():
-        start = time.perf_counter()
-        forward()
-        seconds = time.perf_counter() - start
-    parameters = sum(p.numel() for p in network.parameters())
+    cost = measure(network, forward)
     multiple = getattr(network, "multiple", 1)
     return "\n".join(
         [
             f"at {size}×{size}:",
-            f"  parameters  {parameters / 1e6:.2f} M ({parameters * 4 / 2**20:.0f} MiB in float32)",
-            f"  arithmetic  {counter.get_total_flops() / 1e9:.2f} GFLOP forward, per picture",
-            f"  memory      {kept.bytes / 2**20:.0f} MiB of activations kept for training, per picture in float32",
-            f"  time        {seconds * 1000:.0f} ms forward, one picture, on this CPU",
+            f"  parameters  {cost.parameters / 1e6:.2f} M ({cost.parameters * 4 / 2**20:.0f} MiB in float32)",
+            f"  arithmetic  {cost.flops / 1e9:.2f} GFLOP forward, per picture",
+            f"  memory      {cost.kept / 2**20:.0f} MiB of activations kept for training, per picture in float32",
+            f"  time        {cost.seconds * 1000:.0f} ms forward, one picture, on this CPU",
             *([f"  multiple    of {multiple} pixels; other sizes are padded"] if multiple > 1 else []),
         ]
     )

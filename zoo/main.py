@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from zoo.commands import colorize, list_, recipe, resume, run, runs, show
+from zoo.commands import check, colorize, list_, plugin, recipe, resume, run, runs, show
 from zoo.errors import INTERRUPTED, ZooError
 from zoo.files import explain_os_error
 
@@ -85,6 +85,8 @@ app.command("list")(list_.list_)
 app.command("show")(show.show)
 app.command("runs")(runs.runs)
 app.command("recipe")(recipe.recipe)
+app.command("check")(check.check)
+app.add_typer(plugin.app, name="plugin")
 
 
 def _say(message: str) -> None:

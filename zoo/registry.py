@@ -54,6 +54,12 @@ class Registry:
         """Whether another plugin offers a component of the same kind and name."""
         return sum(c.kind == component.kind and c.name == component.name for c in self.components) > 1
 
+    def named(self, name: str, kind: Kind | None = None) -> list[Component]:
+        """List the components of a name, a qualified name or an alias, whatever their kind, or of one kind."""
+        found = [c for c in self.components if name in (c.name, c.qualified)]
+        found += [self.find(of, target) for (of, alias), target in self.catalogue.aliases.items() if alias == name]
+        return [component for component in found if kind in (None, component.kind)]
+
     def find(self, kind: Kind, name: str) -> Component:
         """Find a component by its name, its alias or its qualified name `plugin/name`.
 

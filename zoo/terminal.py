@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from zoo.plugins import Component
     from zoo.run import Run
     from zoo.spec import Spec
+    from zoo.testing import Report
     from zoo.training.assembly import Assembly
 
 _PLAIN_EVERY = 10.0
@@ -139,6 +141,28 @@ def print_component(component: Component, spec: Spec, size: int) -> None:
         console.print(table)
     if cost := cost_of(component, spec, size):
         console.print(f"\n{cost}")
+
+
+def print_report(report: Report) -> None:
+    """Show what the checks of a component found."""
+    console = make_console()
+    console.print(f"[bold]{report.kind} {escape(report.spec)}[/bold] of {escape(report.source)}", soft_wrap=True)
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    styles = {"passed": "green", "failed": "red", "noted": "yellow"}
+    for result in report.results:
+        style = styles[result.verdict]
+        table.add_row(f"  {result.check}", f"[{style}]{result.verdict}[/{style}]", escape(result.message))
+    console.print(table)
+
+
+def print_verdict(reports: Sequence[Report]) -> None:
+    """Say how many checks of all components passed."""
+    found = Counter(result.verdict for report in reports for result in report.results)
+    words = [f"{found['passed']} passed", f"{found['failed']} failed", f"{found['noted']} noted"]
+    make_console().print(f"[bold]{', '.join(words)}[/bold]")
 
 
 def print_album(outcomes: Iterable[Outcome], total: int, out: Path) -> int:

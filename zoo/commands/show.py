@@ -20,10 +20,7 @@ def show(
 
     known = registry.get()
     spec = parse(name)
-    found = [c for c in known.components if spec.name in (c.name, c.qualified)]
-    found += [
-        known.find(kind, target) for (kind, alias), target in known.catalogue.aliases.items() if alias == spec.name
-    ]
+    found = known.named(spec.name)
     if not found:
         raise UsageError(
             f"there is no component {spec.name!r}{did_you_mean(spec.name, [c.name for c in known.components])}"

@@ -1,0 +1,544 @@
+"""The checks that authors run: what is right passes, and what is wrong is told in a clear row."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pytest
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from typer.testing import CliRunner, Result
+
+from zoo import registry
+from zoo.contracts import FILLED_IN, KINDS, Kind, Picture, Split
+from zoo.data.picture import LabPicture
+from zoo.main import app
+from zoo.registry import Registry
+from zoo.testing import check_critic, check_dataset, check_generator, check_loss, checks, networks
+from zoo.testing.subject import Subject
+
+
+class Gen(nn.Module):
+    """A generator that is right.
+
+    Args:
+        width: Channels.
+    """
+
+    multiple = 2
+
+    def __init__(self, *, width: int = 2) -> None:
+        super().__init__()
+        self.down = nn.Conv2d(1, width, 2, stride=2)
+        self.up = nn.ConvTranspose2d(width, 2, 2, stride=2)
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        return self.up(self.down(lightness))
+
+
+class Judge(nn.Module):
+    """A critic that is right."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 1, 3, padding=1)
+
+    def forward(self, lightness: Tensor, chroma: Tensor) -> Tensor:
+        return self.conv(torch.cat([lightness, chroma], dim=1))
+
+
+class Game:
+    """An adversarial loss that is right."""
+
+    def critic(self, real: Tensor, fake: Tensor) -> Tensor:
+        return (fake - real).mean()
+
+    def generator(self, fake: Tensor) -> Tensor:
+        return -fake.mean()
+
+
+class Photos:
+    """A data set that is right."""
+
+    fingerprint = "always the same"
+
+    def __init__(self, *, split: Split) -> None:
+        self.split = split
+        self.fingerprint = f"photos, {split}"
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: int) -> Tensor:
+        seed = torch.Generator().manual_seed(index + 100 * (self.split == "val"))
+        return torch.randint(256, (3, 20, 24), generator=seed, dtype=torch.uint8)
+
+
+def difference(*, power: Literal[1, 2] = 1) -> Callable[[Picture, Picture], Tensor]:
+    """A loss that is right.
+
+    Args:
+        power: Of the difference.
+    """
+    return lambda fake, real: (fake.chroma - real.chroma).abs().pow(power).mean()
+
+
+# ------------------------------------------------------------------------------------------------- what is wrong
+
+
+class WrongShape(Gen):
+    """Three channels instead of two."""
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        return super().forward(lightness)[:, [0, 1, 1]]
+
+
+class OddRefused(Gen):
+    """Says nothing of the multiple that it needs."""
+
+    multiple = 1
+
+
+class Idle(Gen):
+    """A layer that is not used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spare = nn.Conv2d(1, 1, 1)
+
+
+class NanOnBlack(Gen):
+    """Divides by the light."""
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        return super().forward(lightness / (lightness + 1).mean(dim=(2, 3), keepdim=True))
+
+
+class Moody(Gen):
+    """Different every time."""
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        return super().forward(lightness) + random.random()
+
+
+class Undocumented(Gen):
+    """Says nothing of its option."""
+
+    def __init__(self, *, width: int = 2, hidden: bool = False) -> None:
+        super().__init__(width=width)
+
+
+class Untyped(Gen):
+    """Has an option of any type.
+
+    Args:
+        width: Channels.
+    """
+
+    def __init__(self, *, width=2) -> None:  # type: ignore[no-untyped-def]
+        super().__init__(width=width)
+
+
+class BadDefault(Gen):
+    """Has a default that cannot be typed.
+
+    Args:
+        width: Channels.
+    """
+
+    def __init__(self, *, width: Annotated[int, Field(ge=4)] = 2) -> None:
+        super().__init__(width=width)
+
+
+class Forgetful(Gen):
+    """Keeps a part of itself out of its state dict."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shift = torch.rand(1)
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        return super().forward(lightness) + self.shift
+
+
+class Halved(Gen):
+    """Returns half precision."""
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        return super().forward(lightness).half()
+
+
+class CannotBeMade(Gen):
+    """Fails when it is made."""
+
+    def __init__(self) -> None:
+        raise RuntimeError("no such thing")
+
+
+class Squashed(Judge):
+    """Ends in a sigmoid."""
+
+    def forward(self, lightness: Tensor, chroma: Tensor) -> Tensor:
+        return super().forward(lightness, chroma).sigmoid()
+
+
+class ColourBlind(Judge):
+    """Looks at lightness alone."""
+
+    def forward(self, lightness: Tensor, chroma: Tensor) -> Tensor:
+        return super().forward(lightness, chroma.detach())
+
+
+class CutOff(Judge):
+    """Computes past autograd."""
+
+    @torch.no_grad()
+    def forward(self, lightness: Tensor, chroma: Tensor) -> Tensor:
+        return super().forward(lightness, chroma)
+
+
+def nothing() -> object:
+    """Return no network."""
+    return object()
+
+
+def per_pixel() -> Callable[[Picture, Picture], Tensor]:
+    """Forget the mean."""
+    return lambda fake, real: (fake.chroma - real.chroma).abs()
+
+
+def root() -> Callable[[Picture, Picture], Tensor]:
+    """Take a root whose slope at zero is infinite."""
+    return lambda fake, real: (fake.chroma - real.chroma).square().sum().sqrt()
+
+
+def of_nothing() -> Callable[[Picture, Picture], Tensor]:
+    """Look at the original alone."""
+    return lambda fake, real: real.chroma.abs().mean() + 0 * fake.chroma.mean()
+
+
+class UpsideDown(Game):
+    """Rewards what should cost."""
+
+    def generator(self, fake: Tensor) -> Tensor:
+        return fake.mean()
+
+
+class Overflowing(Game):
+    """Takes the logarithm of a sigmoid."""
+
+    def generator(self, fake: Tensor) -> Tensor:
+        return -fake.sigmoid().log().mean()
+
+
+class Floats(Photos):
+    """Photographs from 0 to 1."""
+
+    def __getitem__(self, index: int) -> Tensor:
+        return super().__getitem__(index) / 255
+
+
+class Small(Photos):
+    """Photographs of 8 pixels."""
+
+    def __getitem__(self, index: int) -> Tensor:
+        return super().__getitem__(index)[:, :8]
+
+
+class Restless(Photos):
+    """Another photograph every time."""
+
+    def __getitem__(self, index: int) -> Tensor:
+        return super().__getitem__(random.randrange(10**6))
+
+
+class Leaking(Photos):
+    """Holds out what it trains on."""
+
+    def __getitem__(self, index: int) -> Tensor:
+        self.split = "train"
+        return super().__getitem__(index)
+
+
+class Empty(Photos):
+    """Holds nothing."""
+
+    def __len__(self) -> int:
+        return 0
+
+
+class Numbered(Photos):
+    """Another fingerprint every time."""
+
+    def __init__(self, *, split: Split) -> None:
+        super().__init__(split=split)
+        self.fingerprint = str(random.random())
+
+
+WRONG: list[tuple[Kind, Callable[..., Any], str, str]] = [
+    ("generator", WrongShape, "output shapes", "chroma of shape (2, 3, 64, 64), expected (2, 2, 64, 64)"),
+    ("generator", OddRefused, "output shapes", "fails on 75 × 50 pixels, an odd size: ZooError: the generator"),
+    ("generator", Idle, "gradients", "no gradient reaches spare.weight, spare.bias: use them in forward"),
+    ("generator", NanOnBlack, "extreme input", "a picture that is all black gives NaN or infinity in training"),
+    ("generator", Moody, "deterministic", "two networks of the same seed differ: draw every random number from torch"),
+    ("generator", Undocumented, "options described", "no line under `Args:` in the factory's docstring describes"),
+    ("generator", Untyped, "options described", "no annotation says the type of width: write width: int"),
+    ("generator", BadDefault, "options round trip", "option width=2: input should be greater than or equal to 4"),
+    ("generator", Forgetful, "saved and restored", "something that it depends on is not in its state_dict"),
+    ("generator", Halved, "precision", "float32 input gives torch.float16, expected torch.float32"),
+    ("generator", CannotBeMade, "network made", "RuntimeError: no such thing (test_checks.py, line "),
+    ("generator", nothing, "network made", "what the factory returns (object) is no torch.nn.Module"),
+    ("critic", Squashed, "unbounded", "leave out the sigmoid or tanh at the end; the losses do that"),
+    ("critic", ColourBlind, "gradients", "no gradient reaches the chroma"),
+    ("critic", CutOff, "gradients", "the output is cut off from the weights"),
+    ("loss", per_pixel, "scalar", "it returns a tensor of shape (2, 2, 64, 64), expected a scalar, of shape ()"),
+    ("loss", root, "extreme pictures", "the original itself: the gradient is NaN or infinite"),
+    ("loss", of_nothing, "gradients of fake", "no gradient reaches the fake's chroma"),
+    ("loss", nothing, "loss made", "what the factory returns (object) is no loss"),
+    ("loss", UpsideDown, "signs", "the generator's side is 0.5 where its pictures pass and -0.5 where they don't"),
+    ("loss", Overflowing, "extreme logits", "logits of 100 and -100: generator(…) returns inf"),
+    ("dataset", Floats, "photographs", "photograph 0 is torch.float32, expected torch.uint8, 0 to 255"),
+    ("dataset", Small, "photographs", "photograph 0 is 24 × 8 pixels: no side may be below 16"),
+    ("dataset", Restless, "same photograph", "photograph 0 is another one the second time"),
+    ("dataset", Leaking, "splits", "of the split train is photograph"),
+    ("dataset", Empty, "dataset made", "it holds no photograph to train on"),
+    ("dataset", Numbered, "fingerprint", "the fingerprint changes from 0."),
+    ("dataset", nothing, "dataset made", "what the factory returns (object) is no data set: it lacks __len__"),
+]  # fmt: skip
+
+
+def results(kind: Kind, factory: Callable[..., Any], **options: Any) -> dict[str, tuple[str, str]]:
+    subject = Subject(kind, factory, options)
+    return {r.check: (r.verdict, r.message) for r in checks.run(subject, leave_out=[networks.compiled])}
+
+
+@pytest.mark.parametrize(
+    ("kind", "factory", "check", "words"), [pytest.param(*row, id=f"{row[0]}-{row[1].__name__}") for row in WRONG]
+)
+def test_what_is_wrong_fails_in_its_row(kind: Kind, factory: Callable[..., Any], check: str, words: str) -> None:
+    verdict, message = results(kind, factory)[check]
+    assert verdict == "failed", message
+    assert words in message
+    assert "\n" not in message
+
+
+def test_one_failure_does_not_hide_another() -> None:
+    found = results("generator", Idle)
+    assert [check for check, (verdict, _) in found.items() if verdict == "failed"] == ["gradients"]
+    assert found["cost"][0] == "noted"
+    # What cannot be made cannot be tried; what is said of its factory still is.
+    assert list(results("generator", CannotBeMade)) == [
+        "docstring", "options described", "options round trip", "network made",
+    ]  # fmt: skip
+
+
+def test_dropout_in_evaluation_is_found() -> None:
+    class Drops(Gen):
+        """Counts its calls."""
+
+        calls = 0
+
+        def forward(self, lightness: Tensor) -> Tensor:
+            self.calls += 1
+            return super().forward(lightness) + (0 if self.training else self.calls)
+
+    assert results("generator", Drops)["deterministic"][1].startswith("in evaluation, the same picture gives another")
+
+
+def test_what_is_no_failure_is_noted() -> None:
+    class EvenOnly(Judge):
+        """Refuses odd sizes, ends in a tanh."""
+
+        def forward(self, lightness: Tensor, chroma: Tensor) -> Tensor:
+            if lightness.shape[-1] % 2:
+                raise ValueError("odd")
+            return super().forward(lightness, chroma)
+
+    class Bounded(Gen):
+        """Ends in a tanh."""
+
+        def forward(self, lightness: Tensor) -> Tensor:
+            return super().forward(lightness).tanh()
+
+    assert results("critic", EvenOnly)["output shapes"] == (
+        "noted",
+        "refuses 75 × 50 pixels, an odd size: ValueError: odd",
+    )
+    assert results("generator", Bounded)["unbounded"][0] == "noted"
+
+    # A class of this function's own cannot be pickled.
+    class Local(Photos):
+        """Local."""
+
+    assert results("dataset", Local)["worker"][0] == "noted"
+
+
+# ------------------------------------------------------------------------------------------------- for authors
+
+
+def test_what_is_right_passes() -> None:
+    check_generator(Gen, width=3)
+    check_critic(Judge)
+    check_loss(difference, power=2)
+    check_loss(Game)
+    check_dataset(Photos)
+    check_critic("patch:base=2,layers=1")
+    assert {name.removeprefix("check_") for name in globals() if name.startswith("check_")} == set(KINDS)
+    assert set(checks.CONTRACTS) == set(KINDS) == set(FILLED_IN)
+
+
+def test_all_failures_are_listed() -> None:
+    class Both(Idle):
+        """Idle and odd."""
+
+        multiple = 1
+
+    with pytest.raises(AssertionError) as caught:
+        check_generator(Both)
+    assert str(caught.value).startswith("generator Both: 2 checks failed\n  output shapes: fails on")
+    assert "\n  gradients: no gradient reaches spare.weight" in str(caught.value)
+
+
+def test_options_belong_into_the_text() -> None:
+    with pytest.raises(registry.UsageError, match=r"as in patch:base=…"):
+        check_critic("patch", base=2)
+
+
+def test_the_random_state_is_left_alone() -> None:
+    torch.manual_seed(5)
+    wanted = torch.rand(1)
+    torch.manual_seed(5)
+    check_loss(difference)
+    assert torch.equal(torch.rand(1), wanted)
+
+
+def test_fixtures(zoo_registry: Registry, tiny_batch: LabPicture) -> None:
+    assert zoo_registry is registry.get()
+    critic = zoo_registry.build("critic", "patch:base=2,layers=1")
+    assert critic(tiny_batch.lightness, tiny_batch.chroma).shape == (2, 1, 14, 14)
+    assert zoo_registry.build("loss", "l1")(tiny_batch, tiny_batch) == 0
+    assert tiny_batch.lightness.abs().max() <= 1
+    assert 0.05 < tiny_batch.chroma.std() < 1
+
+
+def test_every_check_is_documented() -> None:
+    page = (Path(registry.__file__).parents[1] / "docs" / "commands" / "check.md").read_text(encoding="utf-8")
+    of_all = {"docstring": "docstring", "options described": "description", "options round trip": "can be typed"}
+    for check in [*checks.FACTORY, *itertools.chain(*checks.CONTRACTS.values()), *checks.ADVERSARIAL_LOSS]:
+        name = check.__name__.replace("_", " ")
+        assert of_all.get(name, f"| {name} |") in page
+
+
+# ------------------------------------------------------------------------------------------------- the command
+
+
+def check(*words: str) -> Result:
+    return CliRunner().invoke(app, ["check", *words])
+
+
+@pytest.fixture
+def theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A plugin that imports torch at its top, and offers something wrong and something twice."""
+    folder = tmp_path / "theirs"
+    about = folder / "zoo_theirs-1.0.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text("Name: zoo-theirs\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[zoo]\ntheirs = zoo_theirs\n")
+    (folder / "zoo_theirs.py").write_text(
+        "import torch\n"
+        "from zoo import hookimpl\n\n"
+        "@hookimpl\n"
+        "def zoo_components(register):\n"
+        "    register.loss('wrong', 'zoo_theirs:Wrong', summary='', adversarial=True)\n"
+        "    register.loss('gone', 'zoo_theirs:Gone', summary='Is not there')\n"
+        "    register.critic('twice', 'zoo_critics.model:patch', summary='One')\n"
+        "    register.loss('twice', 'zoo_losses.image:L1', summary='Another')\n"
+        "    register.dataset('asking', 'zoo_datasets.folder:folder', summary='Needs an option')\n\n"
+        "def Wrong():\n"
+        "    return lambda fake, real: 0\n"
+    )
+    monkeypatch.syspath_prepend(folder)
+    registry.get.cache_clear()
+    yield
+    sys.modules.pop("zoo_theirs", None)
+    registry.get.cache_clear()
+
+
+def test_the_command_says_the_verdict() -> None:
+    passed = check("patch:base=2,layers=1")
+    assert passed.exit_code == 0, passed.output
+    words = " ".join(passed.stdout.split())
+    for text in (
+        "critic patch:base=2,layers=1 of plugin critics",
+        "options round trip passed read as typed: base=2,layers=1,norm=batch",
+        "compiled passed torch.compile makes one graph of it",
+        "cost noted",
+        "16 passed, 0 failed, 1 noted",
+    ):
+        assert text in words
+
+
+def test_a_plugin_is_checked_whole(theirs: None) -> None:
+    failed = check("theirs", "--json")
+    assert failed.exit_code == 1
+    reports = {(report["kind"], report["spec"]): report["results"] for report in json.loads(failed.stdout)}
+    assert set(reports) == {
+        ("loss", "wrong"), ("loss", "gone"), ("critic", "twice"), ("loss", "twice"), ("dataset", "asking"),
+    }  # fmt: skip
+    found = {row["check"]: (row["verdict"], row["message"]) for row in reports["loss", "wrong"]}
+    assert found["docstring"][0] == found["summary"][0] == "failed"
+    assert found["light entry"] == (
+        "failed",
+        "zoo_theirs imports torch, numpy, which every `zoo list` would wait for: import only zoo there, and name the "
+        "component by its import string",
+    )
+    assert "registered with adversarial=True, but lacks the methods" in found["loss made"][1]
+    (gone,) = reports["loss", "gone"]
+    assert (gone["check"], gone["verdict"]) == ("import", "failed")
+    assert "cannot be imported" in gone["message"]
+    (asking,) = reports["dataset", "asking"]
+    assert (asking["verdict"], asking["message"]) == (
+        "noted",
+        "not tried: dataset asking needs the option 'path': write :path=…",
+    )
+
+
+def test_what_makes_no_sense_is_misuse(theirs: None) -> None:
+    for words, message in (
+        (("pach",), "there is no component or plugin 'pach': did you mean 'patch'?"),
+        (("patch", "--kind", "loss"), "there is no loss or plugin 'patch'"),
+        (("patch:bse=2",), "critic patch has no option 'bse': did you mean 'base'?"),
+        (("losses:x=1",), "losses is a plugin, which has no options"),
+        (("losses", "--kind", "critic"), "plugin losses offers no critic"),
+        (("asking",), "dataset asking needs the option 'path'"),
+        (("patch", "--device", "gpu"), "--device gpu: write auto, cuda"),
+        (("twice",), "'twice' is a critic and a loss: say which with --kind"),
+    ):
+        refused = check(*words)
+        assert refused.exit_code == 2, words
+        assert message in refused.stderr
+    assert check("twice", "--kind", "loss").exit_code == 1  # its entry module is heavy
+
+
+def test_what_cannot_be_imported_is_a_failed_row(theirs: None) -> None:
+    failed = check("gone")
+    assert failed.exit_code == 1
+    assert "import failed loss gone of plugin theirs" in " ".join(failed.stdout.split())
+    with pytest.raises(AssertionError, match="import: loss gone of plugin theirs"):
+        check_loss("gone")
+
+
+def test_a_broken_plugin_is_an_error(theirs: None, tmp_path: Path) -> None:
+    (tmp_path / "theirs" / "zoo_theirs.py").write_text("1 / 0\n")
+    sys.modules.pop("zoo_theirs", None)
+    registry.get.cache_clear()
+    failed = check("theirs")
+    assert failed.exit_code == 1
+    assert "plugin theirs (zoo-theirs 1.0) is broken: ZeroDivisionError: division by zero" in failed.stderr

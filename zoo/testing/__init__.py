@@ -1,0 +1,143 @@
+"""The contract as checks, for authors of plugins: `zoo check` on the command line, `check_critic` and so on in a test.
+
+    from zoo.testing import check_critic
+
+    def test_contract() -> None:
+        check_critic("my-critic:width=4")
+
+Neither torch nor pytest is imported before a check runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from zoo.contracts import Kind
+    from zoo.plugins import Component
+    from zoo.registry import Registry
+    from zoo.spec import Spec
+
+__all__ = ["Report", "Result", "check_critic", "check_dataset", "check_generator", "check_loss", "examine"]
+
+SIZE = 64
+"""Side of the pictures that components are tried on, in pixels."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one check found."""
+
+    check: str
+    verdict: Literal["passed", "failed", "noted"]
+    """`noted` is worth knowing, and no failure."""
+    message: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What all checks found of one component."""
+
+    kind: Kind
+    spec: str
+    source: str
+    """The plugin that offers it, or where its factory is."""
+    results: list[Result]
+
+    @property
+    def failures(self) -> list[Result]:
+        """The checks that failed."""
+        return [result for result in self.results if result.verdict == "failed"]
+
+
+def examine(text: str, kind: Kind | None = None, *, device: str = "cpu", size: int = SIZE) -> Iterator[Report]:
+    """Check a component, or all components of a plugin.
+
+    Args:
+        text: a component's name, with options if you like, or a plugin's name.
+        kind: the component's kind, where the name alone does not say it.
+        device: where networks and losses are tried: auto, cuda, cuda:1, mps or cpu.
+        size: side of the pictures that they are tried on, in pixels.
+
+    Raises:
+        UsageError: there is neither, the name means several, or the options are wrong.
+        ZooError: the plugin is broken.
+    """
+    from zoo import registry
+    from zoo.errors import UsageError
+    from zoo.spec import parse
+
+    known = registry.get()
+    spec = parse(text)
+    kinds = sorted({component.kind for component in known.named(spec.name, kind)})
+    if len(kinds) > 1:
+        raise UsageError(f"{spec.name!r} is a {' and a '.join(kinds)}: say which with --kind")
+    named = known.find(kinds[0], spec.name) if kinds else None
+    of_plugin = [] if named else _offered_by(known, spec, kind)
+    # From here on torch is needed; what was wrong until here was said without waiting for it.
+    from zoo.device import pick_device
+    from zoo.testing.checks import report_on, report_on_defaults
+
+    place = pick_device(device)
+    if named:
+        return iter([report_on(named, spec.options, device=place, size=size)])
+    return (report_on_defaults(component, device=place, size=size) for component in of_plugin)
+
+
+def check_generator(generator: str | Callable[..., Any], /, **options: Any) -> None:
+    """Check a generator against its contract.
+
+    Args:
+        generator: its name, with options if you like, as `zoo run` takes it; or its factory.
+        options: the factory's options, as values. With a name they are part of the text.
+
+    Raises:
+        AssertionError: a check failed; the message lists all that did.
+        UsageError: there is no such component, or an option is wrong.
+    """
+    _demand("generator", generator, options)
+
+
+def check_critic(critic: str | Callable[..., Any], /, **options: Any) -> None:
+    """Check a critic against its contract; otherwise as `check_generator`."""
+    _demand("critic", critic, options)
+
+
+def check_loss(loss: str | Callable[..., Any], /, **options: Any) -> None:
+    """Check a loss, over pictures or over logits, against its contract; otherwise as `check_generator`."""
+    _demand("loss", loss, options)
+
+
+def check_dataset(dataset: str | Callable[..., Any], /, **options: Any) -> None:
+    """Check a data set against its contract; otherwise as `check_generator`."""
+    _demand("dataset", dataset, options)
+
+
+def _offered_by(known: Registry, spec: Spec, kind: Kind | None) -> list[Component]:
+    from zoo.errors import UsageError, ZooError
+    from zoo.suggest import did_you_mean
+
+    plugin = next((plugin for plugin in known.plugins if plugin.name == spec.name), None)
+    if plugin is None:
+        names = [*(c.name for c in known.select(kind=kind)), *(p.name for p in known.plugins)]
+        what = f"{kind or 'component'} or plugin {spec.name!r}"
+        raise UsageError(f"there is no {what}{did_you_mean(spec.name, names)}")
+    if spec.options:
+        raise UsageError(f"{spec.name} is a plugin, which has no options: name one of its components")
+    if plugin.error is not None:
+        raise ZooError(f"plugin {plugin.name} ({plugin.distribution} {plugin.version}) is broken: {plugin.error}")
+    offered = [component for component in plugin.components if kind in (None, component.kind)]
+    if not offered:
+        raise UsageError(f"plugin {plugin.name} offers no {kind or 'component'}")
+    return offered
+
+
+def _demand(kind: Kind, component: str | Callable[..., Any], options: dict[str, Any]) -> None:
+    from zoo.testing.checks import report_on_any
+
+    report = report_on_any(kind, component, options)
+    if report.failures:
+        lines = [f"  {result.check}: {result.message}" for result in report.failures]
+        raise AssertionError("\n".join([f"{kind} {report.spec}: {len(lines)} checks failed", *lines]))

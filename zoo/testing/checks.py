@@ -1,0 +1,155 @@
+"""Which checks make up the contract of which kind, and running them.
+
+A check returns a sentence about what it found, or a `Note` where that is no failure but worth knowing; it raises where
+the contract is broken. Whatever else it raises is the component's failure, too.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from zoo import registry
+from zoo.contracts import Kind
+from zoo.errors import UsageError, ZooError
+from zoo.options import check_options
+from zoo.plugins import Component, one_line
+from zoo.spec import Spec
+from zoo.testing import SIZE, Report, Result, datasets, factories, losses, networks
+from zoo.testing.losses import is_adversarial
+from zoo.testing.subject import CPU, Check, ContractError, Note, Subject, short
+
+FACTORY: tuple[Check, ...] = (factories.docstring, factories.options_described, factories.options_round_trip)
+REGISTERED: tuple[Check, ...] = (factories.summary, factories.light_entry)
+NETWORK: tuple[Check, ...] = (
+    networks.network_made,
+    networks.output_shapes,
+    networks.precision,
+    networks.gradients,
+    networks.batch_of_one,
+    networks.extreme_input,
+    networks.deterministic,
+    networks.saved_and_restored,
+    networks.copied,
+    networks.unbounded,
+    networks.compiled,
+    networks.cost,
+)
+IMAGE_LOSS: tuple[Check, ...] = (
+    losses.loss_made,
+    losses.scalar,
+    losses.gradients_of_fake,
+    losses.identical_pictures,
+    losses.extreme_pictures,
+    losses.deterministic_loss,
+)
+ADVERSARIAL_LOSS: tuple[Check, ...] = (
+    losses.sides,
+    losses.signs,
+    losses.bfloat16_logits,
+    losses.extreme_logits,
+)
+DATASET: tuple[Check, ...] = (
+    datasets.dataset_made,
+    datasets.photographs,
+    datasets.same_photograph,
+    datasets.splits,
+    datasets.worker,
+    datasets.fingerprint,
+)
+CONTRACTS: dict[Kind, tuple[Check, ...]] = {
+    "generator": NETWORK,
+    "critic": NETWORK,
+    "loss": IMAGE_LOSS,
+    "dataset": DATASET,
+}
+"""The first makes the component; without it, the others are not tried. If a loss turns out to be an adversarial one,
+they are those of `ADVERSARIAL_LOSS`."""
+
+
+def report_on(
+    component: Component, options: Mapping[str, str], *, device: torch.device = CPU, size: int = SIZE
+) -> Report:
+    """Check a registered component, with options as typed.
+
+    Raises:
+        UsageError: an option is unknown, missing or of another type.
+    """
+    spec, source = str(Spec(component.name, options)), f"plugin {component.plugin}"
+    try:
+        subject = subject_of(component, options, device, size)
+    except UsageError:
+        raise
+    except ZooError as error:
+        return Report(component.kind, spec, source, [Result("import", "failed", short(str(error)))])
+    return Report(component.kind, spec, source, run(subject))
+
+
+def report_on_defaults(component: Component, *, device: torch.device, size: int) -> Report:
+    """Check a registered component with its default options, as far as it has them."""
+    try:
+        return report_on(component, {}, device=device, size=size)
+    except UsageError as error:
+        result = Result("options", "noted", f"not tried: {error}")
+    return Report(component.kind, component.name, f"plugin {component.plugin}", [result])
+
+
+def report_on_any(kind: Kind, component: str | Callable[..., Any], options: Mapping[str, Any]) -> Report:
+    """Check one component, given by name or by its factory. See `zoo.testing.check_generator`."""
+    if not isinstance(component, str):
+        subject = Subject(kind, component, options)
+        return Report(kind, getattr(component, "__name__", str(component)), component.__module__, run(subject))
+    if options:
+        raise UsageError(f"write the options into the text, as in {component}:{next(iter(options))}=…")
+    known = registry.get()
+    spec = known.read(kind, component)
+    return report_on(known.find(kind, spec.name), spec.options)
+
+
+def subject_of(component: Component, options: Mapping[str, str], device: torch.device, size: int) -> Subject:
+    """Return a registered component as a subject, with options as typed.
+
+    Raises:
+        UsageError: an option is unknown, missing or of another type.
+        ZooError: its module cannot be imported.
+    """
+    factory = component.factory()
+    values = check_options(factory, component.kind, options, str(component))
+    return Subject(component.kind, factory, values, component, device, size)
+
+
+def run(subject: Subject, leave_out: Sequence[Check] = ()) -> list[Result]:
+    """Run all checks of a component's contract. Where it cannot be made, the rest is not tried."""
+    checks = [*FACTORY, *(REGISTERED if subject.component else ())]
+    with torch.random.fork_rng([subject.device] if subject.device.type == "cuda" else []):
+        results = [_try(check, subject) for check in checks]
+        made, *others = CONTRACTS[subject.kind]
+        results.append(_try(made, subject))
+        if results[-1].verdict != "failed":
+            if subject.kind == "loss" and is_adversarial(subject.made):
+                others = list(ADVERSARIAL_LOSS)
+            results += [_try(check, subject) for check in others if check not in leave_out]
+    return results
+
+
+def _try(check: Check, subject: Subject) -> Result:
+    name = check.__name__.replace("_", " ")
+    try:
+        message = check(subject)
+    except (ContractError, ZooError) as error:
+        return Result(name, "failed", short(str(error)))
+    except (Exception, SystemExit) as error:
+        return Result(name, "failed", short(one_line(error)) + _place(error, subject.factory))
+    return Result(name, "noted" if isinstance(message, Note) else "passed", message)
+
+
+def _place(error: BaseException, factory: Callable[..., Any]) -> str:
+    """Say where in the component's own file it happened: " (critic.py, line 12)"."""
+    file = sys.modules[factory.__module__].__file__
+    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    return f" ({Path(lines[-1].filename).name}, line {lines[-1].lineno})" if lines else ""

@@ -1,0 +1,183 @@
+"""Checks of losses: over pictures, and over a critic's logits."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo.data.picture import LabPicture
+from zoo.testing.subject import ContractError, Note, Subject, expect, names, noise, pictures
+
+
+def loss_made(subject: Subject) -> str:
+    """The factory makes a loss of the kind that it is registered as."""
+    loss, component = subject.made, subject.component
+    adversarial = is_adversarial(loss)
+    expect(
+        adversarial or callable(loss),
+        f"what the factory returns ({type(loss).__name__}) is no loss: it can neither be called with (fake, real) "
+        "pictures, nor has it the methods critic(real, fake) and generator(fake) of an adversarial one",
+    )
+    if component is not None:
+        expect(
+            component.adversarial == adversarial,
+            "it has the methods of an adversarial loss: register it with adversarial=True"
+            if adversarial
+            else "it is registered with adversarial=True, but lacks the methods critic(real, fake) and generator(fake)",
+        )
+    return "an adversarial loss, over logits" if adversarial else "a loss over pictures"
+
+
+def scalar(subject: Subject) -> str:
+    """A finite scalar comes back."""
+    real = pictures(size=subject.size, device=subject.device)
+    start = time.perf_counter()
+    value = _compare(subject, real, 0.5 * real.chroma)[0]
+    milliseconds = (time.perf_counter() - start) * 1000
+    return f"{value:.4g} against half the colour; {milliseconds:.1f} ms with gradients, two pictures"
+
+
+def gradients_of_fake(subject: Subject) -> str:
+    """Gradients reach the fake, and nothing else."""
+    real = pictures(size=subject.size, device=subject.device)
+    gradient = _compare(subject, real, 0.5 * real.chroma)[1]
+    expect(gradient.abs().sum() > 0, "no gradient reaches the fake's chroma: the generator would learn nothing")
+    if isinstance(subject.made, nn.Module):
+        own = [name for name, p in subject.made.named_parameters() if p.grad is not None]
+        subject.made.zero_grad()
+        if own:
+            return Note(f"{names(own)} get gradients, too, which nothing uses: requires_grad_(False)")
+    return "reach the fake's chroma alone"
+
+
+def identical_pictures(subject: Subject) -> str:
+    """The original itself costs nothing, or at least no more than another picture."""
+    real = pictures(size=subject.size, device=subject.device)
+    same, other = (float(_compare(subject, real, factor * real.chroma)[0]) for factor in (1.0, 0.5))
+    if abs(same) <= 1e-4 * max(1.0, abs(other)):
+        return f"{same:.2g} for the original itself"
+    if same <= other:
+        return Note(f"{same:.4g} for the original itself, {other:.4g} for half its colour")
+    return Note(f"the original itself costs more ({same:.4g}) than half its colour ({other:.4g})")
+
+
+def extreme_pictures(subject: Subject) -> str:
+    """Value and gradient are numbers, whatever the pictures."""
+    real = pictures(size=subject.size, device=subject.device)
+    colours = noise(subject, 2, subject.size, subject.size)[1]
+    for name, original, chroma in (
+        ("the original itself", real, real.chroma),
+        ("no colour at all", real, 0 * real.chroma),
+        ("colours of noise", real, 5 * colours),
+        *(
+            (f"a picture that is {word}", LabPicture(torch.full_like(real.lightness, level), 0 * real.chroma), colours)
+            for word, level in (("all black", -1.0), ("all white", 1.0))
+        ),
+    ):
+        try:
+            _compare(subject, original, chroma)
+        except ContractError as error:
+            raise ContractError(f"{name}: {error}") from None
+    return "the original itself, black, white, grey and noise give numbers"
+
+
+def deterministic_loss(subject: Subject) -> str:
+    """The same seed gives the same loss."""
+    real = pictures(size=subject.size, device=subject.device)
+    first, second = (_compare(subject, real, 0.5 * real.chroma, loss=subject.make())[0] for _ in range(2))
+    expect(torch.equal(first, second), f"two losses of the same seed differ: {first:.6g} and {second:.6g}")
+    return "the same seed gives the same value, bit for bit"
+
+
+def sides(subject: Subject) -> str:
+    """Both sides are finite scalars, for logits of any shape, and gradients reach the logits."""
+    for shape in ((2,), (2, 1, 4, 4)):
+        real, fake = (torch.full(shape, level, device=subject.device) for level in (0.5, -0.5))
+        values = _sides(subject, real, fake)
+    return f"critic {values[0]:.4g}, generator {values[1]:.4g} for logits of 0.5 and -0.5"
+
+
+def signs(subject: Subject) -> str:
+    """Better logits, smaller loss."""
+    high, low = (torch.full((2, 1, 4, 4), level, device=subject.device) for level in (0.5, -0.5))
+    right, displeased = _sides(subject, high, low)
+    wrong, pleased = _sides(subject, low, high)
+    expect(
+        right < wrong,
+        f"the critic's side is {right:.4g} where it is right and {wrong:.4g} where it is wrong: it must be the other "
+        "way round (larger logits mean more like an original)",
+    )
+    expect(
+        pleased < displeased,
+        f"the generator's side is {pleased:.4g} where its pictures pass and {displeased:.4g} where they don't: it must "
+        "be the other way round (larger logits mean more like an original)",
+    )
+    return "better logits, smaller loss, on both sides"
+
+
+def bfloat16_logits(subject: Subject) -> str:
+    """Logits come in bfloat16 where a critic runs under autocast."""
+    plain = [torch.linspace(low, low + 1, 32, device=subject.device).view(2, 1, 4, 4) for low in (-0.2, -0.8)]
+    wanted = _sides(subject, *plain)
+    found = _sides(subject, *(logits.bfloat16() for logits in plain))
+    off = max(abs(float(a) - float(b)) / max(1.0, abs(float(a))) for a, b in zip(wanted, found, strict=True))
+    if off > 0.02:
+        return Note(f"off by {off:.1%} in bfloat16: compute in float32, as in logits.float()")
+    return "close to float32"
+
+
+def extreme_logits(subject: Subject) -> str:
+    """A critic that is very sure gives numbers."""
+    for level in (0.0, 100.0, -100.0):
+        logits = torch.full((2, 1, 4, 4), level, device=subject.device)
+        try:
+            _sides(subject, logits, -logits)
+        except ContractError as error:
+            raise ContractError(f"logits of {level:g} and {-level:g}: {error}") from None
+    return "logits of 0, 100 and -100 give numbers"
+
+
+def is_adversarial(loss: object) -> bool:
+    """Whether a loss has the two methods of one over logits."""
+    return all(callable(getattr(loss, side, None)) for side in ("critic", "generator"))
+
+
+def _compare(subject: Subject, real: LabPicture, chroma: Tensor, loss: Any = None) -> tuple[Tensor, Tensor]:
+    """Compare a fake of this chroma with a real picture: the loss, and its gradient at the chroma."""
+    torch.manual_seed(0)
+    chroma = chroma.detach().clone().requires_grad_(True)
+    # Pictures of its own, as in every step of a training: they remember what was computed of them.
+    fake, real = LabPicture(real.lightness, chroma), LabPicture(real.lightness, real.chroma)
+    value = (subject.made if loss is None else loss)(fake, real)
+    _expect_scalar(value, "it")
+    expect(value.requires_grad, "the loss is cut off from the fake: no gradient can reach it")
+    value.backward()
+    gradient = torch.zeros_like(chroma) if chroma.grad is None else chroma.grad
+    expect(gradient.isfinite().all(), "the gradient is NaN or infinite")
+    return value.detach(), gradient
+
+
+def _sides(subject: Subject, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the critic's and the generator's side, after a look at their gradients."""
+    torch.manual_seed(0)
+    values = []
+    for side, logits in (("critic", (real, fake)), ("generator", (fake,))):
+        leaves = [scale.detach().clone().requires_grad_(True) for scale in logits]
+        value = getattr(subject.made, side)(*leaves)
+        _expect_scalar(value, f"{side}(…)")
+        expect(value.requires_grad, f"{side}(…) is cut off from the logits: no gradient can reach them")
+        value.backward()
+        wild = any(leaf.grad is not None and not leaf.grad.isfinite().all() for leaf in leaves)
+        expect(not wild, f"the gradient of {side}(…) is NaN or infinite")
+        values.append(value.detach())
+    return values[0], values[1]
+
+
+def _expect_scalar(value: object, what: str) -> None:
+    expect(isinstance(value, Tensor), f"{what} returns no tensor: {type(value).__name__}")
+    assert isinstance(value, Tensor)
+    expect(value.shape == (), f"{what} returns a tensor of shape {tuple(value.shape)}, expected a scalar, of shape ()")
+    expect(value.isfinite(), f"{what} returns {float(value.detach())}, expected a finite number")
