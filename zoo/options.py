@@ -36,7 +36,7 @@ def options_of(factory: Callable[..., Any], kind: Kind) -> list[Option]:
         Option(
             name=parameter.name,
             type=_readable(hints.get(parameter.name, str)),
-            default="required" if parameter.default is parameter.empty else _as_text(parameter.default),
+            default="required" if parameter.default is parameter.empty else as_text(parameter.default),
             description=" ".join(documented.get(parameter.name, "").split()),
         )
         for parameter in _parameters(factory, kind)
@@ -110,7 +110,7 @@ def _reader(hint: Any) -> Callable[[Any], Any]:
     """Return what turns typed text into something that pydantic takes for this annotation."""
     members = _members(hint)
     literals = {
-        _as_text(value): value for member in members if get_origin(member) is Literal for value in get_args(member)
+        as_text(value): value for member in members if get_origin(member) is Literal for value in get_args(member)
     }
     optional = type(None) in members and "none" not in literals
     lists = [m for m in members if inspect.isclass(o := get_origin(m)) and issubclass(o, (Sequence, set, frozenset))]
@@ -171,13 +171,14 @@ def _bounds(hint: Any) -> str:
     return f" ({', '.join(f'{words[key]} {value:g}' for key, value in limits.items())})" if limits else ""
 
 
-def _as_text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """Return a value as people would type it."""
     if value is None:
         return "none"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (list, tuple)):
-        return ",".join(map(_as_text, value))
+        return ",".join(map(as_text, value))
     return str(value)
 
 
