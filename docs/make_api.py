@@ -7,7 +7,7 @@ wants a line in the changelog for what has changed since.
 
 from __future__ import annotations
 
-import dataclasses
+import ast
 import importlib
 import inspect
 import json
@@ -210,16 +210,18 @@ def page() -> str:
 def section(level: int, name: str, value: Any) -> list[str]:
     """Describe one class, function or constant."""
     lines = ["", f"{'#' * level} {name}", ""]
-    made = inspect.isclass(value) and is_made_by_people(value)
-    if inspect.isfunction(value) or made:
-        lines += ["```python", declaration(value.__init__ if made else value), "```", ""]
-    elif isinstance(value, property):
+    if isinstance(value, property):
         lines += [f"Property: `{parts_of(value)['return']}`", ""]
-    if not inspect.isclass(value) and not callable(value) and not isinstance(value, property):
+    elif inspect.isfunction(value) or (inspect.isclass(value) and is_made_by_people(value)):
+        lines += ["```python", declaration(value if inspect.isfunction(value) else value.__init__), "```", ""]
+    elif name == "hookimpl":
+        # pluggy's object at run time, and a function of ours to type checkers.
+        tree = ast.walk(ast.parse(inspect.getsource(zoo.hookspecs)))
+        stub = next(node for node in tree if isinstance(node, ast.FunctionDef) and node.name == name)
+        return [*lines, ast.get_docstring(stub) or ""]
+    elif not inspect.isclass(value):
         return [*lines, f"`{readable(value)}`"]
-    if dataclasses.is_dataclass(value) or not inspect.isclass(value) or value.__doc__:
-        lines += described(inspect.getdoc(value) or "")
-    return lines
+    return lines + described(inspect.getdoc(value) or "")
 
 
 def described(docstring: str) -> list[str]:

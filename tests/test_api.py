@@ -35,11 +35,7 @@ def test_the_public_things_are_among_them() -> None:
     found = API["signatures"]()
     assert {"zoo.train", "zoo.Recipe.named", "zoo.registry.get", "zoo.contracts.Picture.rgb", "zoo run"} <= found.keys()
     assert {"zoo.hookspecs.zoo_components", "zoo.Register.loss", "registry.toml", "recipe.toml"} <= found.keys()
-    assert found["zoo.load_model"] == {
-        "path": "number 0, Path | str",
-        "device": "number 1, str = 'auto'",
-        "return": "Model",
-    }
+    assert found["zoo.load_model"]["device"] == "number 1, str = 'auto'"
     assert found["zoo resume"].keys() == {"folder", "--epochs", "--steps", "--minutes", "--devices"}
     assert found["recipe.toml"]["batch"] == "int = 4"
     assert API["from_text"](API["as_text"](found)) == found
