@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -154,6 +155,12 @@ dropout = false
 [options.generator.big]
 norm = "instance"
 
+[options.generator.unet-shallow]
+depth = 2
+
+[options.dataset.folder]
+min_side = 99
+
 [options.loss.gram]
 layers = [1, 2]
 
@@ -173,7 +180,9 @@ def test_default_options_count_where_none_are_written(defaults: Path) -> None:
     filled = "base=8,dropout=false,norm=instance"
     assert Recipe.named("landscapes").generator == f"unet-deep:{filled}"
     assert Recipe.named("demo", generator="big").generator == f"big:{filled}"
-    assert Recipe.named("demo").generator == "unet-shallow:base=32"
+    assert Recipe.named("demo").generator == "unet-shallow:depth=2,base=32"
+    assert Recipe.named("demo").critic == "patch:base=32,layers=2"
+    assert Recipe.named("demo", data="photos/").data == "folder:min_side=99,path=photos/"
     loss = Recipe.named("demo", loss="5*l1+adv+gram").loss
     assert loss == "5*l1+adv+gram:layers=1,2"
 
@@ -207,7 +216,19 @@ def test_a_recipe_of_a_file_says_all_itself(defaults: Path, tmp_path: Path) -> N
     assert Recipe.load(file).resolved() == recipe
     assert Recipe.find(str(tmp_path / "run")) == recipe
     assert Recipe.load(file, generator="big:norm=none").generator == "big:base=99,up=resize,dropout=false,norm=none"
-    assert registry.get().build("generator", "unet-deep:base=4", size=32).state_dict().keys()
+
+
+def test_what_is_built_knows_no_defaults(tmp_path: Path) -> None:
+    """So that a model has the shape that its recipe says, beside any registry.toml."""
+
+    def shapes() -> list[Any]:
+        registry.get.cache_clear()
+        return [p.shape for p in registry.get().build("generator", "unet-shallow:depth=2", size=32).parameters()]
+
+    before = shapes()
+    write(tmp_path / "registry.toml", "[options.generator.unet-shallow]\nbase = 2\n")
+    assert shapes() == before
+    assert Recipe.named("demo", generator="unet-shallow:depth=2").generator == "unet-shallow:base=2,depth=2"
 
 
 def test_a_default_option_that_is_wrong_is_named_with_its_line(tmp_path: Path) -> None:

@@ -211,7 +211,7 @@ def _load(entry_point: EntryPoint, plugin: Plugin, first: Plugin) -> None:
         plugin.seconds = time.perf_counter() - start
         callers = manager.get_hookcallers(module) or []
     except (Exception, SystemExit) as error:
-        plugin.error = str(error) if isinstance(error, ZooError) else one_line(error)
+        plugin.error = " ".join(str(error).split()) if isinstance(error, ZooError) else one_line(error)
         plugin.details = traceback.format_exc()
         if _is_strict():
             raise ZooError(f"plugin {plugin.name} ({plugin.distribution}) is broken: {plugin.error}") from error
