@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test lint types bench clean
+.PHONY: demo test lint types bench docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python docs/demo.py
@@ -22,6 +22,9 @@ types: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	for one in startup feed color colorize train; do $(BIN)/python bench/$$one.py || exit 1; done
+
+docs: $(VENV)/.installed-dev
+	$(BIN)/python docs/make_api.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache

@@ -228,7 +228,7 @@ def test_the_working_folder_was_deleted(tmp_path: Path) -> None:
 
 def test_a_broken_plugin_takes_nothing_down(monkeypatch: pytest.MonkeyPatch, photos: Path) -> None:
     class Broken:
-        name, dist = "fishy", SimpleNamespace(name="zoo-fishy", version="9.9")
+        name, value, dist = "fishy", "fishy", SimpleNamespace(name="zoo-fishy", version="9.9", requires=None)
 
         def load(self) -> Any:
             raise ImportError("no module named [red]fish")

@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import typer
 from PIL import Image
 from safetensors.torch import load_file
 from typer.testing import CliRunner, Result
 
 import zoo
+from zoo import commands
 from zoo.main import app
 from zoo.run import Run
 
@@ -30,6 +32,12 @@ TINY = shlex.split(
 
 def zoo_(*words: str | Path) -> Result:
     return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def test_every_command_has_a_module_of_its_name() -> None:
+    """A plugin's command of such a name is refused by that."""
+    group: Any = typer.main.get_command(app)
+    assert commands.names() == set(group.commands)
 
 
 def train(*words: str | Path) -> Run:

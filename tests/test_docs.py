@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import typer
+from sites import add_metadata
 
 from zoo import Recipe, UsageError, registry, train
 from zoo.commands.run import _settings
@@ -120,11 +121,9 @@ def plugin(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
         if path.name != "pyproject.toml":
             continue
         project = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
-        about = path.parent / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
-        about.mkdir()
-        (about / "METADATA").write_text(f"Name: {project['name']}\nVersion: {project['version']}\n", encoding="utf-8")
-        entries = "\n".join(f"{name} = {module}" for name, module in project["entry-points"]["zoo"].items())
-        (about / "entry_points.txt").write_text(f"[zoo]\n{entries}\n", encoding="utf-8")
+        add_metadata(
+            path.parent, project["name"], project["version"], project["entry-points"]["zoo"], project["dependencies"]
+        )
         monkeypatch.syspath_prepend(path.parent)
     importlib.invalidate_caches()
     registry.get.cache_clear()

@@ -17,8 +17,8 @@ class FakeEntryPoint:
     """An installed plugin, without installing one."""
 
     def __init__(self, name: str, plugin: Any, distribution: str = "somebodys") -> None:
-        self.name = name
-        self.dist = SimpleNamespace(name=distribution, version="1.2")
+        self.name = self.value = name
+        self.dist = SimpleNamespace(name=distribution, version="1.2", requires=None)
         self._plugin = plugin
 
     def load(self) -> Any:
@@ -119,18 +119,22 @@ def test_strict_raises_at_once(install: Any, monkeypatch: pytest.MonkeyPatch) ->
 def test_the_environment_limits_third_parties(install: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     mine, other = FakeEntryPoint("mine", plugin(a="x:y")), FakeEntryPoint("other", plugin(b="x:y"))
     monkeypatch.setenv("ZOO_PLUGINS", "none")
-    assert not {"mine", "other"} & {p.name for p in install(mine, other).plugins}
+    assert not {"a", "b"} & {c.name for c in install(mine, other).components}
+    assert {p.off for p in registry.get().plugins} == {None, "left out by ZOO_PLUGINS=none"}
     monkeypatch.setenv("ZOO_PLUGINS", "mine")
-    assert {"mine", "critics"} <= {p.name for p in install(mine, other).plugins}
-    assert "other" not in {p.name for p in install(mine, other).plugins}
+    assert {"a", "patch"} <= {c.name for c in install(mine, other).components}
+    assert "b" not in {c.name for c in registry.get().components}
 
 
 def test_the_same_name_twice_is_never_silently_shadowed(install: Any) -> None:
-    known = install(FakeEntryPoint("theirs", plugin(patch="a.b:c")))
+    theirs = FakeEntryPoint("theirs", plugin(patch="a.b:c"))
+    known = install(theirs)
     with pytest.raises(UsageError, match="write critics/patch or theirs/patch"):
         known.find("critic", "patch")
     assert known.find("critic", "theirs/patch").target == "a.b:c"
     assert known.find("critic", "critics/patch").distribution == "gan-zoo"
+    Path("registry.toml").write_text('[aliases.critic]\npatch = "theirs/patch"\n')
+    assert install(theirs).find("critic", "patch").plugin == "theirs"
 
 
 @pytest.mark.parametrize(("name", "target"), [("a b", "x:y"), ("a:b", "x:y"), ("", "x:y"), ("ok", "x.y")])

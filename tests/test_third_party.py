@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from sites import python, zoo_
 
 from zoo.model import read_about
 
@@ -29,13 +29,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         capture_output=True,
     )
     return target
-
-
-def zoo_(*words: str | Path, site: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(site or ""), **variables}
-    return subprocess.run(
-        [sys.executable, "-m", "zoo", *map(str, words)], capture_output=True, text=True, env=environment, check=False
-    )
 
 
 def names(answer: subprocess.CompletedProcess[str]) -> set[str]:
@@ -108,3 +101,28 @@ def test_its_options_are_checked_like_zoos_own(site: Path) -> None:
     refused = zoo_("run", "--gen", "tiny-gen:widht=3", "--data", "tiny-stripes", "--steps", "1", site=site)
     assert refused.returncode == 2
     assert "generator tiny-gen has no option 'widht': did you mean 'width'? (it has: width)" in refused.stderr
+
+
+def test_its_command_is_one_of_zoos(site: Path) -> None:
+    assert "  tiny-photo  Save one of the striped photographs.\n" in zoo_("--help", site=site).stdout
+    assert "tiny-photo" not in zoo_("--help").stdout
+    assert "--index" in zoo_("tiny-photo", "--help", site=site).stdout
+    saved = zoo_("tiny-photo", "stripes.png", "--index", "3", site=site)
+    assert (saved.returncode, saved.stdout) == (0, "stripes.png is written\n"), saved.stderr
+    assert Path("stripes.png").stat().st_size
+    refused = zoo_("tiny-photo", "stripes.png", "--index", "-1", site=site)
+    assert refused.returncode == 2
+    assert "--index" in refused.stderr
+
+
+@pytest.mark.parametrize("words", ["--help", "list", "plugins", "tiny-foto"])
+def test_its_command_is_not_imported_before_it_is_called(site: Path, words: str) -> None:
+    script = f"""
+import sys
+from zoo.main import app
+try:
+    app({words.split()}, prog_name="zoo")
+except SystemExit:
+    print([name for name in ("zoo_tiny.plugin", "zoo_tiny.commands", "torch") if name in sys.modules])
+"""
+    assert python("-c", script, site=site).stdout.splitlines()[-1] == "['zoo_tiny.plugin']"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from zoo.hookspecs import Register, hookimpl
+from zoo.hookspecs import Commands, Register, hookimpl
 
 if TYPE_CHECKING:
     from zoo import registry
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from zoo.training import train
 
 __all__ = [
+    "Commands",
     "Model",
     "Recipe",
     "Register",

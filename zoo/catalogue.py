@@ -1,4 +1,4 @@
-"""registry.toml: recipes by name, aliases, plugins switched off. Three layers, the nearest wins.
+"""registry.toml: recipes by name, aliases, defaults, plugins switched off. Three layers, the nearest wins.
 
 1. the one that ships with zoo,
 2. the user's: registry.toml in the configuration folder (on Linux ~/.config/zoo),
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,17 @@ from zoo.suggest import did_you_mean
 
 FILE = "registry.toml"
 
+PARTS: dict[str, Kind] = {"generator": "generator", "critic": "critic", "loss": "loss", "data": "dataset"}
+"""The fields of a recipe that name components, and their kinds."""
+
+DURATIONS = ("epochs", "steps", "minutes")
+
+_NAME = r"""[\w-]+|"[^"]*"|'[^']*'"""
+_KEY = rf"(?:{_NAME})(?:\s*\.\s*(?:{_NAME}))*"
+
+
+Value = bool | int | float | str | list[int | float | str]
+
 
 class Layer(BaseModel):
     """What one registry.toml may say."""
@@ -33,7 +44,11 @@ class Layer(BaseModel):
     disabled: list[str] = Field([], description="names of plugins to leave out")
     shorthands: dict[Kind, str] = Field({}, description="what a bare path means where a component is expected")
     aliases: dict[Kind, dict[str, str]] = Field({}, description="other names of components")
-    recipes: dict[str, dict[str, Any]] = Field({}, description="recipes by name")
+    options: dict[Kind, dict[str, dict[str, Value]]] = Field(
+        {}, description="options of components, where none is written"
+    )
+    fields: dict[str, Any] = Field({}, description="fields of recipes, where a recipe leaves them out")
+    recipes: dict[str, dict[str, Any]] = Field({}, description="recipes by name; `extends` names another to begin with")
 
 
 @dataclass
@@ -41,35 +56,104 @@ class Catalogue:
     """All layers, merged."""
 
     default: str = ""
-    disabled: frozenset[str] = frozenset()
+    disabled: dict[str, list[Path]] = field(default_factory=dict)
+    """Plugin -> the files that leave it out."""
     shorthands: dict[Kind, str] = field(default_factory=dict)
     aliases: dict[tuple[Kind, str], str] = field(default_factory=dict)
+    options: dict[tuple[Kind, str], dict[str, Value]] = field(default_factory=dict)
+    fields: dict[str, Any] = field(default_factory=dict)
     recipes: dict[str, dict[str, Any]] = field(default_factory=dict)
-    sources: dict[str, Path] = field(default_factory=dict)
-    """Recipe -> the file that it comes from."""
+    """As they are written: see `recipe` for what they come to."""
+    layers: list[tuple[Path, Layer]] = field(default_factory=list)
+    """What was merged, the nearest last."""
 
     def add(self, layer: Layer, path: Path) -> None:
         """Lay another layer over what is here."""
+        self.layers.append((path, layer))
         self.default = layer.default or self.default
-        self.disabled |= frozenset(layer.disabled)
+        for name in dict.fromkeys(layer.disabled):
+            self.disabled.setdefault(name, []).append(path)
         self.shorthands |= layer.shorthands
         self.aliases |= {(kind, old): new for kind, names in layer.aliases.items() for old, new in names.items()}
-        self.recipes |= layer.recipes
-        self.sources |= dict.fromkeys(layer.recipes, path)
+        for kind, components in layer.options.items():
+            for name, options in components.items():
+                self.options[kind, name] = self.options.get((kind, name), {}) | options
+        self.fields = overlay(self.fields, layer.fields)
+        for name, table in layer.recipes.items():
+            if table.get("extends") == name and name in self.recipes:
+                # It extends the one that it would hide.
+                changes = {field: value for field, value in table.items() if field != "extends"}
+                table = overlay(self.recipes[name], changes)
+            self.recipes[name] = table
 
     def recipe(self, name: str) -> dict[str, Any]:
-        """Return a recipe by name, as its table in the file.
+        """Return a recipe by name: its own fields, over those of the recipe that it extends, over the default fields.
 
         Raises:
-            UsageError: there is none of that name.
+            UsageError: there is none of that name, or none that it extends, or it extends itself in the end.
         """
+        table = self.fields
+        for one in reversed(self._chain(name)):
+            table = overlay(table, {field: v for field, v in self.recipes[one].items() if field != "extends"})
+        return table
+
+    def place_of_field(self, name: str, field: str) -> str:
+        """Say where a recipe has a field from, as "registry.toml, line 3"; where it begins, if it has no such field."""
+        for one in self._chain(name):
+            if field in self.recipes[one]:
+                return self.place("recipes", one, field)
+        return self.place("fields", field) if field in self.fields else self.place("recipes", name)
+
+    def place(self, *keys: str) -> str:
+        """Say where something stands, as "registry.toml, line 3"."""
+        path, line = self.source(*keys)
+        return f"{path}, line {line}"
+
+    def source(self, *keys: str) -> tuple[Path, int]:
+        """Return the file and the line of what stands under these keys, in the nearest layer that has it."""
+        return self.sources(*keys)[-1]
+
+    def sources(self, *keys: str) -> list[tuple[Path, int]]:
+        """List all files and lines where something stands under these keys, the nearest last."""
+        found = []
+        for path, layer in self.layers:
+            table: Any = layer.model_dump(exclude_unset=True)
+            for key in keys:
+                table = table.get(key) if isinstance(table, dict) else None
+            if table is not None:
+                found.append((path, line_of(path.read_text(encoding="utf-8"), keys)))
+        return found
+
+    def _chain(self, name: str) -> list[str]:
+        """List a recipe and those that it extends, one after another."""
+        known = sorted(self.recipes)
         if name not in self.recipes:
-            known = sorted(self.recipes)
             raise UsageError(
                 f"there is no recipe {name!r}{did_you_mean(name, known)} (recipes: {', '.join(known)}; "
                 "or give a .toml file, or a run's folder)"
             )
-        return self.recipes[name]
+        chain = [name]
+        while (base := self.recipes[chain[-1]].get("extends")) is not None:
+            if base not in known or base in chain:
+                problem = (
+                    f"these recipes extend one another: {' -> '.join([*chain, base])}"
+                    if base in chain
+                    else f"there is no recipe {base!r} to extend{did_you_mean(str(base), known)}"
+                )
+                raise UsageError(f"{self.place('recipes', chain[-1], 'extends')}: {problem}")
+            chain.append(base)
+        return chain
+
+
+def overlay(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a recipe's table with some fields changed.
+
+    A duration replaces all durations, whatever its unit; with another part, the summary is no longer true.
+    """
+    untrue = {"summary"} if PARTS.keys() & changes.keys() else set()
+    if any(name in changes for name in DURATIONS):
+        untrue |= set(DURATIONS)
+    return {name: value for name, value in table.items() if name not in untrue} | dict(changes)
 
 
 def load_catalogue(folder: Path | None = None) -> Catalogue:
@@ -108,7 +192,7 @@ def read_layer(path: Path) -> Layer:
         message = problem["msg"][:1].lower() + problem["msg"][1:]
         if problem["type"] == "extra_forbidden":
             message = f"unknown{did_you_mean(place[-1], known)}"
-        raise UsageError(f"{path}, line {_line_of(text, place)}: {'.'.join(place)}: {message}") from None
+        raise UsageError(f"{path}, line {line_of(text, place)}: {'.'.join(place)}: {message}") from None
 
 
 def read_toml(path: Path) -> tuple[dict[str, Any], str]:
@@ -131,13 +215,18 @@ def read_toml(path: Path) -> tuple[dict[str, Any], str]:
         raise UsageError(f"{path}, line {line}: {re.sub(r' *[(]at .*[)]$', '', message)}") from None
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def user_file() -> Path:
+    """Return the path of the user's registry.toml, whether it is there or not."""
     from platformdirs import user_config_path
 
+    return user_config_path("zoo") / FILE
+
+
+def _files(folder: Path) -> Iterator[Path]:
     package = Path(__file__).parent
     # A wheel carries the file inside the package; in a checkout it stands beside it.
     yield next((p for p in (package / FILE, package.parent / FILE) if p.is_file()), package / FILE)
-    if _is_file(users := user_config_path("zoo") / FILE):
+    if _is_file(users := user_file()):
         yield users
     if project := next((p / FILE for p in (folder, *folder.parents) if _is_file(p / FILE)), None):
         yield project
@@ -151,13 +240,18 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _line_of(text: str, place: list[str]) -> int:
-    """Find the line of a key, given the tables that it stands in: the last line that names all of it it can."""
-    line = 1
-    remaining = list(place)
+def line_of(text: str, keys: Sequence[str]) -> int:
+    """Find the line of a key in TOML, given the tables that it stands in; or the nearest of these that has a line."""
+    lines: dict[tuple[str, ...], int] = {}
+    header: tuple[str, ...] = ()
     for number, content in enumerate(text.splitlines(), start=1):
-        names = re.findall(r"[A-Za-z0-9_-]+", content.split("=")[0])
-        while remaining and remaining[0] in names:
-            remaining.pop(0)
-            line = number
-    return line
+        if table := re.match(rf"\s*\[+\s*({_KEY})\s*\]", content):
+            header = _names(table[1])
+            lines.setdefault(header, number)
+        elif entry := re.match(rf"\s*({_KEY})\s*=", content):
+            lines.setdefault(header + _names(entry[1]), number)
+    return next((lines[found] for end in range(len(keys), 0, -1) if (found := tuple(keys[:end])) in lines), 1)
+
+
+def _names(key: str) -> tuple[str, ...]:
+    return tuple(name.strip("\"'") for name in re.findall(_NAME, key))

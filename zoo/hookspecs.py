@@ -58,6 +58,23 @@ class Register(Protocol):
         """Offer a data set of photographs."""
 
 
+class Commands(Protocol):
+    """Takes the subcommands that one plugin adds to `zoo`."""
+
+    def add(self, name: str, target: str, *, summary: str) -> None:
+        """Add a subcommand.
+
+        `name` is what people type after `zoo`; `target` is where it is, as `package.module:attribute`: a function with
+        Typer's annotations, or a `typer.Typer` with subcommands. It is imported when it is called, and no sooner.
+        `summary` is its line in `zoo --help`.
+        """
+
+
 @hookspec
 def zoo_components(register: Register) -> None:
     """Offer components, by name and import string."""
+
+
+@hookspec
+def zoo_commands(commands: Commands) -> None:
+    """Add subcommands to `zoo`, by name and import string."""

@@ -4,18 +4,42 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
-from zoo.commands import check, colorize, list_, plugin, recipe, resume, run, runs, show
+from zoo.commands import check, colorize, init, list_, plugin, plugins, recipe, registry, resume, run, runs, show
 from zoo.errors import INTERRUPTED, ZooError
 from zoo.files import explain_os_error
 
+if TYPE_CHECKING:
+    from zoo.plugins import Command
+
 
 class _Group(TyperGroup):
-    """Shows errors to people in a few words; a traceback only with --debug."""
+    """Shows errors to people in a few words, a traceback only with --debug; has the commands of plugins, too."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        own = super().list_commands(ctx)
+        try:
+            return [*own, *_plugin_commands()]
+        except ZooError as error:
+            # The help is there to be read, whatever is wrong with a plugin or a registry.toml.
+            _say(f"error: {error}")
+            return own
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command; of a plugin's, what the help says of it, without importing it."""
+        if own := super().get_command(ctx, cmd_name):
+            return own
+        command = _plugin_commands().get(cmd_name)
+        return command and TyperCommand(cmd_name, help=command.summary, rich_markup_mode=None)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] not in self.commands and (command := _plugin_commands().get(args[0])):
+            return args[0], _loaded(command), args[1:]
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # typer brings a click of its own
         try:
@@ -87,6 +111,30 @@ app.command("runs")(runs.runs)
 app.command("recipe")(recipe.recipe)
 app.command("check")(check.check)
 app.add_typer(plugin.app, name="plugin")
+app.command("plugins")(plugins.plugins)
+app.command("registry")(registry.registry)
+app.command("init")(init.init)
+
+
+def _plugin_commands() -> dict[str, Command]:
+    from zoo.registry import get
+
+    return get().commands
+
+
+def _loaded(command: Command) -> Any:
+    """Import a plugin's command and make it one of ours."""
+    target = command.load()
+    host = typer.Typer(rich_markup_mode=None)
+    if isinstance(target, typer.Typer):
+        host.add_typer(target, name=command.name)
+    elif callable(target):
+        host.command(command.name)(target)
+    else:
+        raise ZooError(
+            f"{command} of plugin {command.plugin}: {command.target} is neither a function nor a typer.Typer"
+        )
+    return typer.main.get_group(host).commands[command.name]
 
 
 def _say(message: str) -> None:

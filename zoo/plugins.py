@@ -7,20 +7,32 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points, version
-from typing import Any
+from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, entry_points, version
+from typing import Any, Literal
 
 import pluggy
 
-from zoo import hookspecs
+from zoo import commands, hookspecs
 from zoo.contracts import Kind
 from zoo.errors import ZooError
+from zoo.suggest import did_you_mean
 
 GROUP = "zoo"
 OWN_DISTRIBUTION = "gan-zoo"
+
+SLOW = 0.1
+"""Seconds of loading from which on a plugin is named for it."""
+
+# What takes longer to import than all of `zoo list`. Of those that import one another, the first to be named.
+_HEAVY = (
+    "torch", "tensorflow", "jax", "torchvision", "timm", "segmentation_models_pytorch", "transformers", "diffusers",
+    "skimage", "sklearn", "scipy", "pandas", "matplotlib", "cv2", "numpy", "PIL",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,19 +63,39 @@ class Component:
         Raises:
             ZooError: the plugin's module cannot be imported, or lacks the attribute.
         """
-        from pkgutil import resolve_name
-
-        try:
-            factory = resolve_name(self.target)
-        except Exception as error:
-            raise ZooError(
-                f"{self} of plugin {self.plugin} ({self.distribution} {self.version}) cannot be imported from "
-                f"{self.target}: {one_line(error)}"
-            ) from error
+        factory = _imported(self)
         if not callable(factory):
             raise ZooError(f"{self} of plugin {self.plugin}: {self.target} cannot be called, so it makes nothing")
         result: Callable[..., Any] = factory
         return result
+
+
+@dataclass(frozen=True)
+class Command:
+    """A subcommand that a plugin adds: enough to list it without importing it."""
+
+    name: str
+    target: str
+    summary: str
+    plugin: str
+    distribution: str
+    version: str
+
+    @property
+    def qualified(self) -> str:
+        """The name that stays unambiguous where two plugins offer the same: `plugin/name`."""
+        return f"{self.plugin}/{self.name}"
+
+    def __str__(self) -> str:
+        return f"command {self.name}"
+
+    def load(self) -> Any:
+        """Import it: a function, or a `typer.Typer` with subcommands of its own.
+
+        Raises:
+            ZooError: the plugin's module cannot be imported, or lacks the attribute.
+        """
+        return _imported(self)
 
 
 @dataclass
@@ -73,28 +105,70 @@ class Plugin:
     name: str
     distribution: str
     version: str
+    module: str = ""
+    hooks: list[str] = field(default_factory=list)
+    """The hooks that it implements."""
     components: list[Component] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
+    seconds: float = 0.0
+    """What loading it took."""
+    off: str | None = None
+    """Who switched it off, if somebody did."""
     error: str | None = None
+    """Why it is left out, if it could not be used."""
     details: str = ""
-    """The traceback of the error, for `--debug`."""
+    """The traceback of the error."""
+    remarks: list[str] = field(default_factory=list)
+    """What its author should know, though it works."""
+
+    @property
+    def state(self) -> Literal["loaded", "broken", "off"]:
+        """Whether it is in use."""
+        return "off" if self.off else "broken" if self.error else "loaded"
+
+    @property
+    def location(self) -> str:
+        """The folder or the file that its module is loaded from; empty where there is none."""
+        from importlib.util import find_spec
+
+        try:
+            spec = find_spec(self.module.partition(".")[0])
+        except (ImportError, ValueError):
+            return ""
+        return next(iter(spec.submodule_search_locations or ()), spec.origin or "") if spec else ""
 
 
-def load_plugins(disabled: frozenset[str] = frozenset()) -> list[Plugin]:
+def load_plugins(disabled: Mapping[str, str] | None = None) -> list[Plugin]:
     """Load every installed plugin, each in its own try.
 
     The environment has a say: ZOO_PLUGINS=none leaves out all that did not come with zoo, ZOO_PLUGINS=a,b all of
-    those but a and b; ZOO_STRICT=1 makes a broken plugin an error at once instead of a line in `zoo list`.
+    those but a and b; ZOO_STRICT=1 makes an error at once of what otherwise is a line in `zoo list`.
 
     Args:
-        disabled: names of plugins to leave out.
+        disabled: names of plugins to leave out, with where that is said.
 
     Raises:
-        ZooError: with ZOO_STRICT=1, a plugin is broken.
+        ZooError: with ZOO_STRICT=1, a plugin is broken, or there is something to remark on it other than its speed.
     """
+    disabled = disabled or {}
+    taken: dict[str, Plugin] = {}
     plugins = []
-    for entry_point in sorted(entry_points(group=GROUP), key=lambda e: (_distribution(e) != OWN_DISTRIBUTION, e.name)):
-        if entry_point.name not in disabled and _allowed(entry_point):
-            plugins.append(_load(entry_point))
+    for entry_point in sorted(
+        entry_points(group=GROUP), key=lambda e: (_distribution(e) != OWN_DISTRIBUTION, e.name, _distribution(e))
+    ):
+        plugin = Plugin(
+            entry_point.name,
+            _distribution(entry_point),
+            entry_point.dist.version if entry_point.dist else "?",
+            entry_point.value.partition(":")[0],
+        )
+        plugins.append(plugin)
+        if plugin.name in disabled:
+            plugin.off = f"disabled in {disabled[plugin.name]}"
+        elif not _allowed(entry_point):
+            plugin.off = f"left out by ZOO_PLUGINS={os.environ['ZOO_PLUGINS']}"
+        else:
+            _load(entry_point, plugin, taken.setdefault(plugin.name, plugin))
     return plugins
 
 
@@ -115,21 +189,107 @@ def _distribution(entry_point: EntryPoint) -> str:
     return entry_point.dist.name if entry_point.dist else "unknown"
 
 
-def _load(entry_point: EntryPoint) -> Plugin:
-    plugin = Plugin(entry_point.name, _distribution(entry_point), entry_point.dist.version if entry_point.dist else "?")
+def _load(entry_point: EntryPoint, plugin: Plugin, first: Plugin) -> None:
     try:
+        if first is not plugin:
+            raise ZooError(
+                f"its name is taken by the plugin {first.name} of {first.distribution} {first.version}: "
+                "uninstall one of the two"
+            )
+        if plugin.distribution != OWN_DISTRIBUTION and entry_point.dist is not None:
+            _check_requirements(entry_point.dist)
+        light = {name for name in _HEAVY if name not in sys.modules}
+        start = time.perf_counter()
         # A manager for each, so that what it registers, and how it fails, is known to be its own.
         manager = pluggy.PluginManager(GROUP)
         manager.add_hookspecs(hookspecs)
-        manager.register(entry_point.load(), name=f"{plugin.distribution}:{plugin.name}")
-        register = _Register(plugin)
+        module = entry_point.load()
+        manager.register(module, name=f"{plugin.distribution}:{plugin.name}")
+        register, added = _Register(plugin), _Commands(plugin)
         manager.hook.zoo_components(register=register)
-        plugin.components = register.components
+        manager.hook.zoo_commands(commands=added)
+        plugin.seconds = time.perf_counter() - start
+        callers = manager.get_hookcallers(module) or []
     except (Exception, SystemExit) as error:
-        if os.environ.get("ZOO_STRICT") == "1":
-            raise ZooError(f"plugin {plugin.name} ({plugin.distribution}) is broken: {one_line(error)}") from error
-        plugin.error, plugin.details = one_line(error), traceback.format_exc()
-    return plugin
+        plugin.error = " ".join(str(error).split()) if isinstance(error, ZooError) else one_line(error)
+        plugin.details = traceback.format_exc()
+        if _is_strict():
+            raise ZooError(f"plugin {plugin.name} ({plugin.distribution}) is broken: {plugin.error}") from error
+        return
+    plugin.hooks = sorted(caller.name for caller in callers)
+    plugin.components, plugin.commands = register.components, added.commands
+    known = [name for name in vars(manager.hook) if getattr(manager.hook, name).has_spec()]
+    plugin.remarks = [
+        f"implements {caller.name}, which is no hook of this zoo{did_you_mean(caller.name, known)}"
+        for caller in callers
+        if not caller.has_spec()
+    ]
+    plugin.remarks += added.refused
+    milliseconds = f"{1000 * plugin.seconds:.0f} ms"
+    if heavy := next((name for name in _HEAVY if name in light and name in sys.modules), None):
+        plugin.remarks.append(
+            f"imports {heavy} when it is listed ({milliseconds}): move the import into the component's module"
+        )
+    if plugin.remarks and _is_strict():
+        raise ZooError(f"plugin {plugin.name} ({plugin.distribution}): {'; '.join(plugin.remarks)}")
+    if plugin.seconds > SLOW and not heavy:
+        plugin.remarks.append(f"takes {milliseconds} to load, whatever zoo is asked")
+
+
+def _is_strict() -> bool:
+    return os.environ.get("ZOO_STRICT") == "1"
+
+
+def _check_requirements(distribution: Distribution) -> None:
+    """Hold what a distribution says that it needs against what is installed.
+
+    Raises:
+        ZooError: something is missing, or of another version.
+    """
+    if unmet := list(_unmet(distribution)):
+        wanted = " ".join(f"'{requirement}'" for requirement, _ in unmet)
+        raise ZooError(f"needs {'; '.join(f'{r}, {problem}' for r, problem in unmet)}: pip install {wanted}")
+
+
+def _unmet(distribution: Distribution) -> Iterator[tuple[str, str]]:
+    if not distribution.requires:
+        return
+    from packaging.requirements import Requirement
+
+    for text in distribution.requires:
+        requirement = Requirement(text)
+        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        short = f"{requirement.name}{requirement.specifier}"
+        try:
+            installed = version(requirement.name)
+        except PackageNotFoundError:
+            yield short, "which is not installed"
+        else:
+            # Whoever installed a pre-release wanted it.
+            if not requirement.specifier.contains(installed, prereleases=True):
+                yield short, f"and {installed} is installed"
+
+
+def _imported(offered: Component | Command) -> Any:
+    from pkgutil import resolve_name
+
+    try:
+        return resolve_name(offered.target)
+    except Exception as error:
+        raise ZooError(
+            f"{offered} of plugin {offered.plugin} ({offered.distribution} {offered.version}) cannot be imported from "
+            f"{offered.target}: {one_line(error)}"
+        ) from error
+
+
+def _check_offer(what: str, name: str, target: str, known: bool) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+        raise ValueError(f"{what} {name!r}: a name is made of letters, digits, '-', '_' and '.'")
+    if not re.fullmatch(r"[\w.]+:[\w.]+", target):
+        raise ValueError(f"{what} {name!r}: its target {target!r} is not of the form package.module:attribute")
+    if known:
+        raise ValueError(f"{what} {name!r} is registered twice")
 
 
 class _Register:
@@ -152,16 +312,31 @@ class _Register:
         self._add("dataset", name, target, summary)
 
     def _add(self, kind: Kind, name: str, target: str, summary: str, **more: Any) -> None:
-        if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
-            raise ValueError(f"{kind} {name!r}: a name is made of letters, digits, '-', '_' and '.'")
-        if not re.fullmatch(r"[\w.]+:[\w.]+", target):
-            raise ValueError(f"{kind} {name!r}: its target {target!r} is not of the form package.module:attribute")
-        if any(known.kind == kind and known.name == name for known in self.components):
-            raise ValueError(f"{kind} {name!r} is registered twice")
+        _check_offer(kind, name, target, any(c.kind == kind and c.name == name for c in self.components))
         plugin = self._plugin
         self.components.append(
             Component(kind, name, target, summary, plugin.name, plugin.distribution, plugin.version, **more)
         )
+
+
+class _Commands:
+    """What a plugin's `zoo_commands` is handed. See `zoo.hookspecs.Commands`."""
+
+    def __init__(self, plugin: Plugin) -> None:
+        self.commands: list[Command] = []
+        self.refused: list[str] = []
+        self._plugin = plugin
+
+    def add(self, name: str, target: str, *, summary: str) -> None:
+        _check_offer("command", name, target, any(c.name == name for c in self.commands))
+        if name.startswith("-"):
+            raise ValueError(f"command {name!r}: it would be taken for an option")
+        plugin = self._plugin
+        if name in commands.names():
+            # Not an error: a zoo that gets a new command must not lose the components of a plugin for it.
+            self.refused.append(f"its command {name!r} is left out: zoo has one of that name")
+        else:
+            self.commands.append(Command(name, target, summary, plugin.name, plugin.distribution, plugin.version))
 
 
 def zoo_version() -> str:

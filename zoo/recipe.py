@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from zoo import registry
-from zoo.catalogue import read_toml
+from zoo.catalogue import DURATIONS, PARTS, overlay, read_toml
 from zoo.errors import UsageError
 from zoo.spec import Spec, parse, parse_sum
 from zoo.suggest import did_you_mean
 
-PARTS = {"generator", "critic", "loss", "data"}
-DURATIONS = ("epochs", "steps", "minutes")
 AUTO = 0
 """The batch that `auto` stands for, until there are networks to find one for."""
-
 
 _STAGE = r"(generator|critic|gan):[0-9]*\.?[0-9]+"
 Stage = Literal["generator", "critic", "gan"]
@@ -126,23 +123,30 @@ class Recipe(BaseModel):
     def named(cls, name: str | None = None, /, **changes: Any) -> Recipe:
         """Take a recipe from the registry by name (its default one where none is given), with some fields changed.
 
-        A duration among the changes replaces the recipe's own, whatever its unit.
+        A duration among the changes replaces the recipe's own, whatever its unit. The default fields and the default
+        options of registry.toml are filled in.
 
         Raises:
             UsageError: no such recipe, an unknown field, or a value that it cannot have.
         """
         catalogue = registry.get().catalogue
         name = catalogue.default if name is None else name
-        return _checked({**catalogue.recipe(name)}, changes, f"recipe {name}")
+        recipe = _checked(
+            catalogue.recipe(name), changes, lambda field: f"recipe {name} ({catalogue.place_of_field(name, field)})"
+        )
+        return recipe._with_defaults(PARTS)
 
     @classmethod
     def load(cls, path: Path | str, **changes: Any) -> Recipe:
         """Read a recipe from a TOML file, with some fields changed.
 
+        The file says all that there is to say: of registry.toml, only the default options of changed parts count.
+
         Raises:
             UsageError: the file is missing or malformed, an unknown field, or a value that it cannot have.
         """
-        return _checked(read_toml(Path(path))[0], changes, str(path))
+        recipe = _checked(read_toml(Path(path))[0], changes, lambda _: str(path))
+        return recipe._with_defaults([part for part in PARTS if changes.get(part) is not None])
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any], where: str) -> Recipe:
@@ -151,7 +155,7 @@ class Recipe(BaseModel):
         Raises:
             UsageError: an unknown field, or a value that it cannot have.
         """
-        return _checked(dict(table), {}, where)
+        return _checked(table, {}, lambda _: where)
 
     def lengthened(self, **durations: float | None) -> Recipe:
         """Return the recipe with another end.
@@ -159,7 +163,7 @@ class Recipe(BaseModel):
         Raises:
             UsageError: a duration that it cannot have.
         """
-        return _checked(self.to_table(), durations, "recipe")
+        return _checked(self.to_table(), durations, lambda _: "recipe")
 
     def to_toml(self) -> str:
         """Write the recipe as TOML, with every field that has a value."""
@@ -235,6 +239,15 @@ class Recipe(BaseModel):
                 f"({', '.join(c.name for c in known.components if c.kind == 'critic')}), or leave it out"
             )
 
+    def _with_defaults(self, parts: Collection[str]) -> Recipe:
+        """Write the default options of registry.toml into these parts."""
+        known = registry.get()
+        return self.model_copy(
+            update={part: known.with_defaults(PARTS[part], getattr(self, part)) for part in parts}
+            if known.catalogue.options
+            else {}
+        )
+
     def resolved(self) -> Recipe:
         """Check all options too, and make every path absolute, so that the recipe means the same from any folder.
 
@@ -261,18 +274,15 @@ class Recipe(BaseModel):
         )
 
 
-def _checked(table: dict[str, Any], changes: Mapping[str, Any], where: str) -> Recipe:
+def _checked(table: Mapping[str, Any], changes: Mapping[str, Any], where: Callable[[str], str]) -> Recipe:
     changes = {name: value for name, value in changes.items() if value is not None}
-    if PARTS & changes.keys():
-        table.pop("summary", None)
-    if any(name in changes for name in DURATIONS):
-        table = {name: value for name, value in table.items() if name not in DURATIONS}
     try:
-        return Recipe.model_validate({**table, **changes})
+        return Recipe.model_validate(overlay(table, changes))
     except ValidationError as error:
         problems = error.errors()
+        unchanged = [p["loc"] for p in problems if not p["loc"] or p["loc"][0] not in changes]
         # What was changed is not in the file.
-        prefix = "" if all(problem["loc"] and problem["loc"][0] in changes for problem in problems) else f"{where}: "
+        prefix = f"{where(str(unchanged[0][0]) if unchanged[0] else '')}: " if unchanged else ""
         raise UsageError(prefix + "; ".join(map(_explain, problems))) from None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -13,9 +13,9 @@ from typing import Any
 from zoo.catalogue import Catalogue, load_catalogue
 from zoo.contracts import KINDS, Kind
 from zoo.errors import UsageError, ZooError
-from zoo.options import absolute_paths, check_options, filled_in
-from zoo.plugins import Component, Plugin, load_plugins, one_line
-from zoo.spec import Spec, SpecError, parse
+from zoo.options import absolute_paths, as_text, check_options, filled_in
+from zoo.plugins import Command, Component, Plugin, load_plugins, one_line
+from zoo.spec import Spec, SpecError, parse, parse_sum
 from zoo.suggest import did_you_mean
 
 NONE = "none"
@@ -27,6 +27,7 @@ class Registry:
     """All components of all plugins that loaded, and the catalogue."""
 
     plugins: tuple[Plugin, ...]
+    """All that are installed, also those that are broken or switched off."""
     catalogue: Catalogue
 
     @property
@@ -39,6 +40,31 @@ class Registry:
     def broken(self) -> list[Plugin]:
         """Plugins that could not be loaded."""
         return [plugin for plugin in self.plugins if plugin.error is not None]
+
+    @property
+    def commands(self) -> dict[str, Command]:
+        """What plugins add to `zoo`, by what to type: the name, or `plugin/name` where two add the same."""
+        found = [command for plugin in self.plugins for command in plugin.commands]
+        names = [command.name for command in found]
+        return {c.qualified if names.count(c.name) > 1 else c.name: c for c in found}
+
+    @property
+    def remarks(self) -> list[str]:
+        """What registry.toml says that comes to nothing: of components that are not there, of recipes in a circle."""
+        return [
+            *(
+                f"{self.catalogue.place('aliases', kind, alias)}: there is no {kind} {name!r}"
+                f"{did_you_mean(name, self._names(kind))}"
+                for (kind, alias), name in self.catalogue.aliases.items()
+                if not self._named(kind, name)
+            ),
+            *(
+                f"{self.catalogue.place('options', kind, name)}: {problem}"
+                for kind, name in self.catalogue.options
+                if (problem := _problem(self.find, kind, name))
+            ),
+            *filter(None, (_problem(self.catalogue.recipe, name) for name in self.catalogue.recipes)),
+        ]
 
     def select(self, pattern: str = "*", kind: Kind | None = None) -> list[Component]:
         """List components whose name matches a pattern (`unet*`; a bare word matches anywhere in the name)."""
@@ -66,24 +92,53 @@ class Registry:
         Raises:
             UsageError: there is none, or two plugins offer one.
         """
-        of_kind = [component for component in self.components if component.kind == kind]
         # The alias comes first, so that a registry.toml can settle what a name means that two plugins offer.
         for wanted in (self.catalogue.aliases.get((kind, name)), name):
-            found = [c for c in of_kind if wanted in (c.name, c.qualified)]
+            found = self._named(kind, wanted)
             if len(found) == 1:
                 return found[0]
             if found:
                 raise UsageError(
                     f"more than one plugin offers the {kind} {name!r}: write {' or '.join(c.qualified for c in found)}"
                 )
-        names = [c.qualified if self.is_ambiguous(c) else c.name for c in of_kind]
-        suggestion = did_you_mean(name, names)
+        suggestion = did_you_mean(name, self._names(kind))
         if not suggestion and kind in self.catalogue.shorthands:
             suggestion = ", nor a folder of that name"
         message = f"there is no {kind} {name!r}{suggestion}"
+        if alias := self.catalogue.aliases.get((kind, name)):
+            message += f", nor a {kind} {alias!r}, which {self.catalogue.place('aliases', kind, name)}, takes it for"
         if broken := self.broken:
             message += f" (broken plugins: {', '.join(p.name for p in broken)}; `zoo list` shows why)"
+        if off := [p.name for p in self.plugins if p.off]:
+            message += f" (plugins switched off: {', '.join(off)}; `zoo plugins` shows where)"
         raise UsageError(f"{message} (zoo list --kind {kind} shows what there is)")
+
+    def _named(self, kind: Kind, name: str | None) -> list[Component]:
+        return [c for c in self.components if c.kind == kind and name in (c.name, c.qualified)]
+
+    def _names(self, kind: Kind) -> list[str]:
+        return [c.qualified if self.is_ambiguous(c) else c.name for c in self.components if c.kind == kind]
+
+    def defaults(self, component: Component) -> dict[str, str]:
+        """Return the default options that registry.toml gives a component, as text."""
+        return {option: text for _, option, text in self._defaults(component)}
+
+    def with_defaults(self, kind: Kind, text: str) -> str:
+        """Write the default options of registry.toml into a spec, or a sum of losses. What it says itself stays.
+
+        A text that makes no sense is returned as it is: whoever checks it can say why.
+        """
+        try:
+            specs = parse_sum(text) if kind == "loss" else (self.read(kind, text),)
+            defaults = [self.defaults(self.find(kind, spec.name)) for spec in specs]
+        except UsageError:
+            return text
+        if not any(defaults):
+            return text
+        return "+".join(
+            str(Spec(spec.name, {**more, **spec.options}, spec.weight))
+            for spec, more in zip(specs, defaults, strict=True)
+        )
 
     def read(self, kind: Kind, text: str) -> Spec:
         """Read the spec of one component; a bare path is taken for what the catalogue says it is short for.
@@ -94,7 +149,7 @@ class Registry:
         shorthand = self.catalogue.shorthands.get(kind)
         if shorthand is None or not _looks_like_path(text):
             return parse(text)
-        if self._is_known(kind, text.partition(":")[0]):
+        if not _problem(self.find, kind, text.partition(":")[0]):
             return parse(text)
         if not _exists(text):
             with suppress(SpecError):
@@ -105,13 +160,6 @@ class Registry:
         template = parse(shorthand)
         return Spec(template.name, {k: v.replace("{}", text) for k, v in template.options.items()})
 
-    def _is_known(self, kind: Kind, name: str) -> bool:
-        try:
-            self.find(kind, name)
-        except UsageError:
-            return False
-        return True
-
     def check(self, kind: Kind, spec: Spec) -> Spec:
         """Check a spec against its component's options; return it with its own name and every path absolute.
 
@@ -119,10 +167,26 @@ class Registry:
             UsageError: the component or an option is unknown, missing or of another type.
         """
         component = self.find(kind, spec.name)
-        values = check_options(component.factory(), kind, spec.options, str(component))
+        try:
+            values = check_options(component.factory(), kind, spec.options, str(component))
+        except UsageError as error:
+            places = [
+                self.catalogue.place("options", kind, name, option)
+                for name, option, text in self._defaults(component)
+                if spec.options.get(option) == text
+            ]
+            if places:
+                raise UsageError(f"{error} (default options are in {'; '.join(places)})") from None
+            raise
         # Not the alias: a model must load where the registry.toml that defines it is missing.
         name = component.qualified if self.is_ambiguous(component) else component.name
         return Spec(name, absolute_paths(spec.options, values), spec.weight)
+
+    def _defaults(self, component: Component) -> Iterator[tuple[str, str, str]]:
+        """Yield default options with the name that the component goes by where they stand: name, option, text."""
+        for (kind, name), options in self.catalogue.options.items():
+            if kind == component.kind and not _problem(self.find, kind, name) and self.find(kind, name) == component:
+                yield from ((name, option, as_text(value)) for option, value in options.items())
 
     def build(self, kind: Kind, spec: Spec | str, **offered: Any) -> Any:
         """Make a component.
@@ -154,7 +218,8 @@ class Registry:
 def get() -> Registry:
     """Return the registry of this process: installed plugins, and the catalogue as seen from the working folder."""
     catalogue = load_catalogue()
-    registry = Registry(tuple(load_plugins(catalogue.disabled)), catalogue)
+    disabled = {name: ", ".join(map(str, paths)) for name, paths in catalogue.disabled.items()}
+    registry = Registry(tuple(load_plugins(disabled)), catalogue)
     if not registry.components:
         raise ZooError("no plugin is installed, not even zoo's own: install zoo with `pip install -e .`")
     return registry
@@ -166,8 +231,17 @@ def components(pattern: str = "*", kind: Kind | None = None) -> list[Component]:
 
 
 def recipes() -> Mapping[str, Mapping[str, Any]]:
-    """Return the recipes by name of this process's registry."""
+    """Return the recipes by name of this process's registry, as they are written in registry.toml."""
     return get().catalogue.recipes
+
+
+def _problem(look_up: Callable[..., object], *names: str) -> str:
+    """Return what is wrong with a name, if looking it up fails."""
+    try:
+        look_up(*names)
+    except UsageError as error:
+        return str(error)
+    return ""
 
 
 def _looks_like_path(text: str) -> bool:

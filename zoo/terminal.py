@@ -140,7 +140,8 @@ def print_component(component: Component, spec: Spec, size: int) -> None:
         console.print()
         console.print(table)
     if cost := cost_of(component, spec, size):
-        console.print(f"\n{cost}")
+        given = str(spec).partition(":")[2]
+        console.print(f"\n{f'with {escape(given)} ' if given else ''}{cost}")
 
 
 def print_report(report: Report) -> None:

@@ -76,10 +76,16 @@ def _print_tables(known: registry.Registry, found: list[Component], show_recipes
         table.add_row("[bold]recipe[/bold]")
         for name, recipe in sorted(known.catalogue.recipes.items()):
             standard = " (the default)" if name == known.catalogue.default else ""
-            table.add_row(f"  {name}", escape(str(recipe.get("summary", ""))) + standard, "")
+            summary = recipe.get("summary") or (f"extends {recipe['extends']}" if "extends" in recipe else "")
+            table.add_row(f"  {name}", escape(str(summary)) + standard, "")
     console.print(table)
     for plugin in known.broken:
         console.print(
             f"[red]broken plugin[/red] {plugin.name} ({plugin.distribution} {plugin.version}): "
             f"{escape(plugin.error or '')}"
         )
+    for plugin in known.plugins:
+        for remark in plugin.remarks:
+            console.print(f"[dim]plugin {plugin.name} ({plugin.distribution} {plugin.version}) {escape(remark)}[/dim]")
+    for remark in known.remarks:
+        console.print(f"[dim]{escape(remark)}[/dim]")

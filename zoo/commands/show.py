@@ -25,10 +25,11 @@ def show(
         raise UsageError(
             f"there is no component {spec.name!r}{did_you_mean(spec.name, [c.name for c in known.components])}"
         )
-    if spec.options:
-        for component in found:
-            known.check(component.kind, Spec(component.qualified, spec.options))
+    specs = [Spec(component.qualified, {**known.defaults(component), **spec.options}) for component in found]
+    for component, one in zip(found, specs, strict=True):
+        if one.options:
+            known.check(component.kind, one)
     from zoo.terminal import print_component
 
-    for component in found:
-        print_component(component, spec, size)
+    for component, one in zip(found, specs, strict=True):
+        print_component(component, one, size)
