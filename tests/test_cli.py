@@ -162,7 +162,7 @@ def test_photographs_smaller_than_the_crop_are_enlarged(photos: Path) -> None:
 def test_a_size_that_does_not_fit_the_generator_is_padded(photos: Path) -> None:
     result = zoo_("run", *TINY, "--data", "photos/", "--steps", "1", "--size", "33", "--dry-run")
     assert result.exit_code == 0, result.output
-    assert "padded from 40 to 48" in " ".join(result.stdout.split())
+    assert "padded from 33 to 48" in " ".join(result.stdout.split())
 
 
 def test_runs_lists_them(photos: Path) -> None:

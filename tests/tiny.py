@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -49,14 +50,14 @@ class Notes(Watcher):
         self.notes: list[str] = []
         self.losses: dict[int, dict[str, float]] = {}
 
-    def started(self, run: Run, parts: Assembly) -> None:
+    def started(self, run: Run, parts: Assembly, step: int) -> None:
         self.heard.append("started")
 
     def progressed(self, progress: Progress) -> None:
         self.heard.append("progressed")
         self.losses[progress.step] = progress.losses
 
-    def looked(self, step: int, metrics: dict[str, float]) -> None:
+    def looked(self, step: int, metrics: dict[str, float], picture: Path) -> None:
         self.heard.append(f"looked at {step}")
 
     def said(self, message: str) -> None:

@@ -1,4 +1,6 @@
-"""What a generator, a critic, a loss and a data set must be. Shapes and units are part of the contract.
+"""What a generator, a critic, a loss, a data set and a metric must be. Shapes and units are part of the contract.
+
+A tracker is any object whose methods implement the events of `zoo.hookspecs`.
 
 | thing     | is                                                                                       |
 |-----------|------------------------------------------------------------------------------------------|
@@ -28,15 +30,17 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeVar
 if TYPE_CHECKING:
     from torch import Tensor
 
-Kind: TypeAlias = Literal["generator", "critic", "loss", "dataset"]
+Kind: TypeAlias = Literal["generator", "critic", "loss", "dataset", "metric", "tracker"]
 Split: TypeAlias = Literal["train", "val"]
 
-KINDS: tuple[Kind, ...] = ("generator", "critic", "loss", "dataset")
+KINDS: tuple[Kind, ...] = ("generator", "critic", "loss", "dataset", "metric", "tracker")
 FILLED_IN: dict[Kind, frozenset[str]] = {
     "generator": frozenset({"size", "restoring"}),
     "critic": frozenset(),
     "loss": frozenset(),
     "dataset": frozenset({"split"}),
+    "metric": frozenset(),
+    "tracker": frozenset(),
 }
 
 T = TypeVar("T")
@@ -97,6 +101,13 @@ class AdversarialLoss(Protocol):
 
     def generator(self, fake: Tensor) -> Tensor:
         """What the generator minimizes: a scalar."""
+
+
+class Metric(Protocol):
+    """Measures coloured pictures against their originals: all held-out ones of a run, at once."""
+
+    def __call__(self, fake: Picture, real: Picture) -> Tensor | float:
+        """Return a number."""
 
 
 class PhotoDataset(Protocol):

@@ -12,14 +12,18 @@ components by import string, and zoo imports them when a run asks for them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import pluggy
 
 if TYPE_CHECKING:
     # pluggy ships its markers untyped in effect: a decorated hook would lose its signature under mypy --strict.
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
     from typing import TypeVar
+
+    from zoo.run import Run
+    from zoo.training.watch import Progress
 
     _F = TypeVar("_F", bound=Callable[..., object])
 
@@ -57,6 +61,12 @@ class Register(Protocol):
     def dataset(self, name: str, target: str, *, summary: str) -> None:
         """Offer a data set of photographs."""
 
+    def metric(self, name: str, target: str, *, summary: str, best: Literal["lowest", "highest"] = "lowest") -> None:
+        """Offer a metric over held-out photographs. `best` says which of two values is the better one."""
+
+    def tracker(self, name: str, target: str, *, summary: str) -> None:
+        """Offer a tracker: an object whose methods implement events, for the runs that ask for it (`--track`)."""
+
 
 class Commands(Protocol):
     """Takes the subcommands that one plugin adds to `zoo`."""
@@ -78,3 +88,42 @@ def zoo_components(register: Register) -> None:
 @hookspec
 def zoo_commands(commands: Commands) -> None:
     """Add subcommands to `zoo`, by name and import string."""
+
+
+OFFERS = frozenset({"zoo_components", "zoo_commands"})
+"""The hooks that are no events."""
+
+
+@hookspec
+def zoo_run_started(run: Run, step: int) -> None:
+    """Follow a run from here on. `step` were taken before: 0, or those up to a resumed run's checkpoint."""
+
+
+@hookspec
+def zoo_step(run: Run, progress: Progress) -> None:
+    """Hear of the losses and the speed, every 10 steps."""
+
+
+@hookspec
+def zoo_metrics(run: Run, step: int, metrics: Mapping[str, float]) -> None:
+    """Hear what was measured on held-out photographs, by the metrics' names."""
+
+
+@hookspec
+def zoo_samples(run: Run, step: int, picture: Path) -> None:
+    """Hear of a PNG file with held-out photographs: grey | coloured | original."""
+
+
+@hookspec
+def zoo_checkpoint_saved(run: Run, step: int, checkpoint: Path) -> None:
+    """Hear of a checkpoint that is on the disk, in a folder; newer ones may take its place later."""
+
+
+@hookspec
+def zoo_alarm(run: Run, step: int, message: str) -> None:
+    """Hear of something that people should know of."""
+
+
+@hookspec
+def zoo_run_ended(run: Run, step: int, state: str) -> None:
+    """Hear of the end: finished, interrupted or failed."""

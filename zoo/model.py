@@ -20,11 +20,12 @@ from zoo import color, registry
 from zoo.data.stream import resize
 from zoo.device import pick_device, pick_dtype
 from zoo.errors import UsageError, ZooError
-from zoo.files import explain_os_error, write_bytes
+from zoo.files import explain_os_error, replacing
 from zoo.photo import Photo
 from zoo.plugins import zoo_version
 from zoo.recipe import Recipe
 from zoo.spec import parse
+from zoo.tensors import save_tensors
 
 FORMAT = 1
 _KEY = "zoo"
@@ -101,8 +102,6 @@ def save_model(path: Path, weights: Mapping[str, Tensor], recipe: Recipe, proven
     Raises:
         OSError: it cannot be written; what stood there before still does.
     """
-    from safetensors.torch import save
-
     component = registry.get().find("generator", parse(recipe.generator).name)
     about = {
         "format": FORMAT,
@@ -117,9 +116,8 @@ def save_model(path: Path, weights: Mapping[str, Tensor], recipe: Recipe, proven
         "color": color.CONVENTIONS,
         "provenance": dict(provenance),
     }
-    # Cloning takes apart tensors that share memory, which the format has no way to say.
-    copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}
-    write_bytes(path, save(copies, metadata={_KEY: json.dumps(about)}))
+    with replacing(path) as file:
+        save_tensors(Path(file.name), weights, {_KEY: json.dumps(about)})
 
 
 def load_model(path: Path | str, device: str = "auto") -> Model:

@@ -48,6 +48,7 @@ class Component:
     version: str
     weight: float = 1.0
     adversarial: bool = False
+    best: Literal["lowest", "highest"] = "lowest"
 
     @property
     def qualified(self) -> str:
@@ -120,6 +121,8 @@ class Plugin:
     """The traceback of the error."""
     remarks: list[str] = field(default_factory=list)
     """What its author should know, though it works."""
+    follow: Any = None
+    """Its hooks, if it implements events: see `zoo.training.follow`."""
 
     @property
     def state(self) -> Literal["loaded", "broken", "off"]:
@@ -201,10 +204,8 @@ def _load(entry_point: EntryPoint, plugin: Plugin, first: Plugin) -> None:
         light = {name for name in _HEAVY if name not in sys.modules}
         start = time.perf_counter()
         # A manager for each, so that what it registers, and how it fails, is known to be its own.
-        manager = pluggy.PluginManager(GROUP)
-        manager.add_hookspecs(hookspecs)
         module = entry_point.load()
-        manager.register(module, name=f"{plugin.distribution}:{plugin.name}")
+        manager = _manager_of(module)
         register, added = _Register(plugin), _Commands(plugin)
         manager.hook.zoo_components(register=register)
         manager.hook.zoo_commands(commands=added)
@@ -218,13 +219,9 @@ def _load(entry_point: EntryPoint, plugin: Plugin, first: Plugin) -> None:
         return
     plugin.hooks = sorted(caller.name for caller in callers)
     plugin.components, plugin.commands = register.components, added.commands
-    known = [name for name in vars(manager.hook) if getattr(manager.hook, name).has_spec()]
-    plugin.remarks = [
-        f"implements {caller.name}, which is no hook of this zoo{did_you_mean(caller.name, known)}"
-        for caller in callers
-        if not caller.has_spec()
-    ]
-    plugin.remarks += added.refused
+    plugin.remarks = [*_unknown_hooks(manager, module), *added.refused]
+    if any(caller.has_spec() and caller.name not in hookspecs.OFFERS for caller in callers):
+        plugin.follow = manager.hook
     milliseconds = f"{1000 * plugin.seconds:.0f} ms"
     if heavy := next((name for name in _HEAVY if name in light and name in sys.modules), None):
         plugin.remarks.append(
@@ -234,6 +231,35 @@ def _load(entry_point: EntryPoint, plugin: Plugin, first: Plugin) -> None:
         raise ZooError(f"plugin {plugin.name} ({plugin.distribution}): {'; '.join(plugin.remarks)}")
     if plugin.seconds > SLOW and not heavy:
         plugin.remarks.append(f"takes {milliseconds} to load, whatever zoo is asked")
+
+
+def make_hooks(follower: object) -> Any:
+    """Return the hooks of an object whose methods implement events, to be called by name with keywords.
+
+    Raises:
+        ZooError: it implements none, or one that does not exist.
+    """
+    manager = _manager_of(follower)
+    problems = list(_unknown_hooks(manager, follower))
+    if not manager.get_hookcallers(follower):
+        problems = ["has no method that is marked @hookimpl"]
+    if problems:
+        raise ZooError(f"{type(follower).__name__} {'; '.join(problems)}")
+    return manager.hook
+
+
+def _manager_of(follower: object) -> pluggy.PluginManager:
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(hookspecs)
+    manager.register(follower)
+    return manager
+
+
+def _unknown_hooks(manager: pluggy.PluginManager, follower: object) -> Iterator[str]:
+    known = [name for name in vars(manager.hook) if getattr(manager.hook, name).has_spec()]
+    for caller in manager.get_hookcallers(follower) or []:
+        if not caller.has_spec():
+            yield f"implements {caller.name}, which is no hook of this zoo{did_you_mean(caller.name, known)}"
 
 
 def _is_strict() -> bool:
@@ -310,6 +336,12 @@ class _Register:
 
     def dataset(self, name: str, target: str, *, summary: str) -> None:
         self._add("dataset", name, target, summary)
+
+    def metric(self, name: str, target: str, *, summary: str, best: Literal["lowest", "highest"] = "lowest") -> None:
+        self._add("metric", name, target, summary, best=best)
+
+    def tracker(self, name: str, target: str, *, summary: str) -> None:
+        self._add("tracker", name, target, summary)
 
     def _add(self, kind: Kind, name: str, target: str, summary: str, **more: Any) -> None:
         _check_offer(kind, name, target, any(c.kind == kind and c.name == name for c in self.components))

@@ -11,8 +11,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from zoo import registry
 from zoo.catalogue import DURATIONS, PARTS, overlay, read_toml
+from zoo.contracts import Kind
 from zoo.errors import UsageError
-from zoo.spec import Spec, parse, parse_sum
+from zoo.spec import Spec, parse, parse_list, parse_sum, write_list
 from zoo.suggest import did_you_mean
 
 AUTO = 0
@@ -89,6 +90,10 @@ class Recipe(BaseModel):
     keep_epochs: Annotated[tuple[int, ...], BeforeValidator(_listed)] = Field(
         (), description="epochs whose model and checkpoint are never removed, such as 50,100"
     )
+    metrics: str = Field(
+        "", description="what is measured on them; the first chooses the best model. Otherwise as registry.toml says"
+    )
+    track: str = Field("", description="trackers that follow the run, such as tensorboard,csv")
     held_out: int = Field(64, ge=1, description="held-out photographs to measure on, at the most")
 
     @model_validator(mode="before")
@@ -217,6 +222,9 @@ class Recipe(BaseModel):
         has_critic = self.critic != registry.NONE
         if has_critic:
             known.find("critic", parse(self.critic).name)
+        for kind, listed in (("metric", self.metrics), ("tracker", self.track)):
+            for spec in parse_list(listed):
+                known.find(cast(Kind, kind), spec.name)
         terms = [(spec, known.find("loss", spec.name)) for spec in self.losses]
         names = [component.qualified for _, component in terms]
         for spec, component in terms:
@@ -256,6 +264,7 @@ class Recipe(BaseModel):
         """
         self.check_parts()
         known = registry.get()
+        metrics = self.metrics or known.catalogue.fields.get("metrics", "")
         losses = [
             Spec(
                 spec.name,
@@ -270,6 +279,8 @@ class Recipe(BaseModel):
                 "critic": str(known.check("critic", parse(self.critic))) if self.critic != registry.NONE else "none",
                 "loss": "+".join(str(known.check("loss", spec)) for spec in losses),
                 "data": str(known.check("dataset", known.read("dataset", self.data))),
+                "metrics": write_list(known.check("metric", spec) for spec in parse_list(metrics)),
+                "track": write_list(known.check("tracker", spec) for spec in parse_list(self.track)),
             }
         )
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from zoo.errors import UsageError
@@ -75,6 +75,37 @@ def parse_sum(text: str) -> tuple[Spec, ...]:
         if text[position] != "+":
             raise SpecError(text, position, f"expected '+', ':' or the end, found {text[position]!r}")
         position += 1
+
+
+def parse_list(text: str) -> tuple[Spec, ...]:
+    """Read components with commas between them, such as `csv,wandb:project=colours,mode=offline`.
+
+    What looks like an option belongs to the component before it. A value with a comma must be quoted.
+
+    Raises:
+        SpecError: one of them is malformed.
+    """
+    items: list[str] = []
+    for item in re.findall(r"""(?:"[^"]*"|'[^']*'|[^,])+""", text):
+        if items and _KEY.match(item.strip()):
+            items[-1] += f",{item.strip()}"
+        else:
+            items.append(item.strip())
+    return tuple(parse(item) for item in items)
+
+
+def write_list(specs: Iterable[Spec]) -> str:
+    """Write components so that `parse_list` reads them."""
+    return ",".join(
+        ":".join([spec.name, *([",".join(map(_option, spec.options.items()))] if spec.options else [])])
+        for spec in specs
+    )
+
+
+def _option(option: tuple[str, str]) -> str:
+    name, value = option
+    quoted = _quoted(value)
+    return f'{name}="{value}"' if "," in value and quoted == value else f"{name}={quoted}"
 
 
 def _component(text: str, position: int, stop: str) -> tuple[Spec, int]:

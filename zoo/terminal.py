@@ -53,7 +53,7 @@ class Display(Watcher):
     ) -> None:
         self._stack.close()
 
-    def started(self, run: Run, parts: Assembly) -> None:
+    def started(self, run: Run, parts: Assembly, step: int) -> None:
         print_assembly(parts, self.console)
         self._print(f"run          {run.path}  (Ctrl-C stops and saves)\n")
         if self.console.is_terminal:
@@ -71,7 +71,7 @@ class Display(Watcher):
             self._printed = time.monotonic()
             self._print(f"{progress.share:4.0%}  {place} | {details}")
 
-    def looked(self, step: int, metrics: dict[str, float]) -> None:
+    def looked(self, step: int, metrics: dict[str, float], picture: Path) -> None:
         words = "  ".join(f"{name} {value:.3g}" for name, value in metrics.items())
         self._print(f"step {step}, held-out photographs:  {words}")
 

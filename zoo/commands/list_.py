@@ -51,6 +51,8 @@ def _as_dict(component: Component) -> dict[str, object]:
     }
     if component.kind == "loss":
         about |= {"weight": component.weight, "adversarial": component.adversarial}
+    if component.kind == "metric":
+        about |= {"best": component.best}
     return about
 
 

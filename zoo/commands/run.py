@@ -35,6 +35,7 @@ def run(
     ] = None,
     ema: Annotated[float | None, typer.Option(help="Memory of the generator's moving average; 0: none.")] = None,
     keep_epochs: Annotated[str | None, typer.Option(help="Epochs whose model is kept for good, as in 50,100.")] = None,
+    track: Annotated[str | None, typer.Option(help="Trackers, such as tensorboard,wandb,csv.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order and crops.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cuda, cuda:1, mps or cpu.")] = None,
     compile_: Annotated[
@@ -57,7 +58,7 @@ def run(
     given = {
         "generator": gen, "critic": critic, "loss": loss, "data": data, "size": size, "batch": batch,
         "epochs": epochs, "steps": steps, "minutes": minutes, "lr": lr, "lr_critic": lr_critic,
-        "schedule": schedule, "ema": ema, "keep_epochs": keep_epochs, "seed": seed, "device": device,
+        "schedule": schedule, "ema": ema, "keep_epochs": keep_epochs, "track": track, "seed": seed, "device": device,
         "compile": compile_, "memory": memory,
     }  # fmt: skip
     changes = {**given, **_settings(settings or [], given)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +12,12 @@ import torch
 from torch import nn
 
 from zoo import registry
-from zoo.contracts import LeftOut, PhotoDataset
+from zoo.contracts import LeftOut, Metric, PhotoDataset
 from zoo.device import keep_freed_memory, pick_device, pick_dtype, pick_memory_format
 from zoo.errors import UsageError, ZooError
 from zoo.model import load_model
 from zoo.recipe import Recipe
-from zoo.spec import parse
+from zoo.spec import parse, parse_list
 from zoo.training.objective import Objective
 
 
@@ -32,8 +34,17 @@ class Assembly:
     """What it trains on."""
     held_out: PhotoDataset
     """What it never trains on; the training photographs where there are no others."""
+    metrics: dict[str, Metric]
+    """What is measured on held-out photographs, by name. The first one says which model is the best."""
     device: torch.device
     dtype: torch.dtype
+
+    def score(self, metrics: Mapping[str, float]) -> float:
+        """Return what the best model has least of: the first metric, or its opposite; infinite where it is unknown."""
+        name = next(iter(self.metrics), "")
+        if not math.isfinite(value := metrics.get(name, math.inf)):
+            return math.inf
+        return value if registry.get().find("metric", name).best == "lowest" else -value
 
     @property
     def left_out(self) -> list[LeftOut]:
@@ -82,6 +93,7 @@ def assemble(recipe: Recipe, *, restoring: bool = False, device: str | None = No
         objective=Objective(recipe).to(place),
         photos=photos,
         held_out=held_out if len(held_out) else photos,
+        metrics={spec.name: known.build("metric", spec) for spec in parse_list(recipe.metrics)},
         device=place,
         dtype=dtype,
     )

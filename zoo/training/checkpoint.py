@@ -27,6 +27,7 @@ from torch import Tensor
 
 from zoo.errors import ZooError
 from zoo.files import sync_folder, write_text
+from zoo.tensors import save_tensors
 
 KEEP = 2
 """Checkpoints that are kept beside the best one and those asked for."""
@@ -52,7 +53,7 @@ class Saver:
         score: float | None = None,
         keep: bool = False,
         copy: bool = True,
-        then: Callable[[dict[str, Tensor]], None] | None = None,
+        then: Callable[[Path, dict[str, Tensor]], None] | None = None,
     ) -> None:
         """Begin to write a checkpoint; waits for the one before it.
 
@@ -63,7 +64,7 @@ class Saver:
             score: the lower the better; the best is kept.
             keep: never remove it.
             copy: the tensors before this returns; not needed where nothing changes them any more.
-            then: called with the copies afterwards, beside the training too.
+            then: called with the checkpoint and the copies afterwards, beside the training too.
 
         Raises:
             OSError: the one before it could not be written.
@@ -73,9 +74,9 @@ class Saver:
         copies = {name: tensor.detach().to("cpu", copy=copy, memory_format=layout) for name, tensor in tensors.items()}
 
         def write() -> None:
-            save_checkpoint(self.folder, step, copies, dict(state), score, keep)
+            checkpoint = save_checkpoint(self.folder, step, copies, dict(state), score, keep)
             if then is not None:
-                then(copies)
+                then(checkpoint, copies)
 
         self._pending = self._thread.submit(write)
 
@@ -198,22 +199,7 @@ def _save_tensors(folder: Path, tensors: dict[str, Tensor]) -> dict[str, dict[st
 
 
 def _save_file(path: Path, tensors: dict[str, Tensor]) -> dict[str, Any]:
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
-    places: set[int] = set()
-    for name, tensor in tensors.items():
-        # One by one, so that no second copy of them all is there at any time. The format knows neither other layouts
-        # than the contiguous one, nor tensors that share memory.
-        shared = tensor.untyped_storage().data_ptr() in places
-        tensors[name] = tensor.clone(memory_format=torch.contiguous_format) if shared else tensor.contiguous()
-        places.add(tensor.untyped_storage().data_ptr())
-    try:
-        save_file(tensors, path)
-    except SafetensorError as error:
-        # The library says in its own words what is the system's error.
-        number = re.search(r"os error (\d+)", str(error))
-        raise OSError(int(number[1]) if number else 0, str(error), str(path)) from error
+    save_tensors(path, tensors)
     with path.open("rb") as file:
         os.fsync(file.fileno())
     return _fingerprint(path)

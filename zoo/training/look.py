@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from zoo import color
 from zoo.data.picture import LabPicture
 from zoo.data.stream import central_crop
 from zoo.errors import ZooError
@@ -49,13 +48,7 @@ def look(
         ranks: this process's place among several; they all must look at once.
 
     Returns:
-        A picture grey | coloured | original, uint8 (3, H, W), and these measures.
-
-        chroma_error: mean distance in the a*b* plane, in L*a*b* units; lower is better.
-        psnr: of sRGB, in dB, over all pixels; higher is better.
-        colourfulness: Hasler & Süsstrunk (2003), as a ratio to the originals'; 1 is as colourful as they are.
-        variety: spread of the pictures' mean colours, as a ratio to the originals'. A generator that gives every
-            picture the same colours (mode collapse, or averaging) falls towards 0.
+        The run's metrics, over all crops, and a picture grey | coloured | original, uint8 (3, H, W).
     """
     ranks = ranks or Ranks()
     was_training = generator.training
@@ -71,23 +64,7 @@ def look(
     fake = LabPicture(real.lightness, ranks.sum(torch.cat(fakes)))
     grey = LabPicture(real.lightness, torch.zeros_like(real.chroma))
     picture = _grid([pictures.rgb[:ROWS].cpu() for pictures in (grey, fake, real)])
-    mse = (fake.rgb - real.rgb).square().mean()
-    measures = {
-        "chroma_error": float((fake.chroma - real.chroma).norm(dim=1).mean() * color.AB_SCALE),
-        "psnr": float(-10 * mse.clamp_min(1e-10).log10()),
-        "colourfulness": float(color.colourfulness(fake.rgb).mean() / color.colourfulness(real.rgb).mean()),
-        "variety": _ratio(_spread(fake.chroma), _spread(real.chroma)),
-    }
-    return measures, picture
-
-
-def _spread(chroma: Tensor) -> Tensor:
-    spread: Tensor = torch.linalg.vector_norm(chroma.mean(dim=(2, 3)).std(dim=0, correction=0))
-    return spread
-
-
-def _ratio(a: Tensor, b: Tensor) -> float:
-    return float(a / b) if float(b) > 0 else 1.0
+    return {name: float(metric(fake, real)) for name, metric in parts.metrics.items()}, picture
 
 
 def _grid(columns: list[Tensor]) -> Tensor:

@@ -24,11 +24,12 @@ from zoo.run import Run, describe_process
 from zoo.training.assembly import Assembly, assemble, begin_with
 from zoo.training.checkpoint import Saver, load_checkpoint
 from zoo.training.fit import with_fitting_batch
+from zoo.training.follow import Followers
 from zoo.training.look import held_out_crops, look
 from zoo.training.ranks import Ranks, joined
 from zoo.training.signals import stop_signals
 from zoo.training.trainer import Trainer, out_of_memory
-from zoo.training.watch import Watcher
+from zoo.training.watch import Both, Watcher
 from zoo.training.window import Window
 
 LOG_EVERY = 10
@@ -72,8 +73,9 @@ def train(
         if init is not None:
             begin_with(parts, Path(init))
         trainer = Trainer(parts, ranks)
+        followers = Followers.of(parts.recipe, ranks)
         run = Run(ranks.from_first(Run.create(runs, name, parts.recipe).path if ranks.is_first else Path()))
-        return _Loop(run, trainer, watcher or Watcher()).go()
+        return _Loop(run, trainer, followers, watcher or Watcher()).go()
 
 
 def resume(run: Run | Path | str, *, watcher: Watcher | None = None, **extension: float | None) -> Run:
@@ -96,7 +98,7 @@ def resume(run: Run | Path | str, *, watcher: Watcher | None = None, **extension
         raise UsageError(f"the run {run.path} is finished; --epochs, --steps or --minutes lengthen it")
     with joined(recipe.device) as ranks, run.lock() if ranks.is_first else nullcontext():
         parts = assemble(recipe, restoring=True, device=ranks.device(recipe.device))
-        loop = _Loop(run, Trainer(parts, ranks), watcher or Watcher())
+        loop = _Loop(run, Trainer(parts, ranks), Followers.of(parts.recipe, ranks), watcher or Watcher())
         damaged = loop.restore()
         if ranks.is_first:
             run.write_recipe(recipe)
@@ -124,12 +126,13 @@ def rehearse(recipe: Recipe) -> tuple[Assembly, dict[str, float]]:
 
 
 class _Loop:
-    def __init__(self, run: Run, trainer: Trainer, watcher: Watcher) -> None:
+    def __init__(self, run: Run, trainer: Trainer, followers: Followers, watcher: Watcher) -> None:
         self.run, self.trainer, self.ranks = run, trainer, trainer.ranks
-        # One process writes and speaks for all.
-        self.watcher = watcher if self.ranks.is_first else Watcher()
         self.parts = trainer.parts
         self.recipe = trainer.parts.recipe
+        # One process writes and speaks for all.
+        self.followers = followers
+        self.watcher = Both(watcher, self.followers) if self.ranks.is_first else Watcher()
         self.saver = Saver(run.checkpoints)
         self.metrics: dict[str, float] = {}
         self.looked_at = -1
@@ -171,7 +174,7 @@ class _Loop:
             self._write_info("running")
             state, reason = "failed", None
             try:
-                self.watcher.started(self.run, self.parts)
+                self.watcher.started(self.run, self.parts, self.trainer.steps)
                 with _explained(self.parts), stop_signals() as stop:
                     self.crops = held_out_crops(self.parts)
                     state = self._loop(stop)
@@ -192,6 +195,9 @@ class _Loop:
                 if state != "refused":
                     self._write_info(state, reason)
                     self.watcher.ended(self.run, state)
+                    # What they took is known only now.
+                    self._write_info(state, reason)
+                    self._pass_on_notes()
         return self.run
 
     def _loop(self, stop: list[int]) -> str:
@@ -254,6 +260,7 @@ class _Loop:
         progress = self.window.close(self.seconds, min(1.0, self.share))
         self._on_disk("metrics", lambda: self.run.log(progress.as_line()))
         self.watcher.progressed(progress)
+        self._pass_on_notes()
         if time.monotonic() - self.beat > HEARTBEAT:
             self._write_info("running")
         if (failure := self.saver.failure) is not None:
@@ -261,15 +268,20 @@ class _Loop:
             # Soon, not at once: whoever is to make room needs a moment.
             self.saved = time.monotonic() - SAVE_EVERY + 60
 
+    def _pass_on_notes(self) -> None:
+        for note in self.followers.notes():
+            self.watcher.said(note)
+
     def _look(self) -> None:
         step = self.trainer.steps
         self.trainer.settle()
         self.metrics, picture = look(self.trainer.best_generator, self.parts, self.crops, self.ranks)
         line = {"step": step, "images": self.trainer.images, "held_out": self.metrics}
+        sample = self.run.samples / f"step-{step:08d}.png"
         self._on_disk("metrics", lambda: self.run.log(line))
-        self._on_disk("samples", lambda: save_photo(self.run.samples / f"step-{step:08d}.png", picture))
+        self._on_disk("samples", lambda: save_photo(sample, picture))
         self.looked_at = step
-        self.watcher.looked(step, self.metrics)
+        self.watcher.looked(step, self.metrics, sample)
 
     def _milestone(self) -> int | None:
         """Return the epoch that has just ended, if it is one to keep."""
@@ -279,7 +291,7 @@ class _Loop:
     def _save(self, milestone: int | None = None, *, copy: bool = True) -> None:
         if not self.ranks.is_first:
             return
-        score = self.metrics.get("chroma_error", math.inf)
+        score = self.parts.score(self.metrics)
         is_best = score < self.best
         self.best = min(self.best, score)
         # A model goes with the measures of its look. Without one there is something to use, too, if the run dies early.
@@ -298,7 +310,10 @@ class _Loop:
         provenance = self._provenance()
         prefix = "generator/" if self.trainer.average is None else "average/"
 
-        def write_models(copies: dict[str, Tensor]) -> None:
+        step = self.trainer.steps
+
+        def write_models(checkpoint: Path, copies: dict[str, Tensor]) -> None:
+            self.watcher.saved(step, checkpoint)
             weights = {key.removeprefix(prefix): value for key, value in copies.items() if key.startswith(prefix)}
             for name in names:
                 save_model(self.run.path / f"{name}.safetensors", weights, self.recipe, provenance)
@@ -306,7 +321,7 @@ class _Loop:
         def write() -> None:
             known = score if math.isfinite(score) else None
             keep = milestone is not None
-            self.saver.save(self.trainer.steps, tensors, state, score=known, keep=keep, copy=copy, then=write_models)
+            self.saver.save(step, tensors, state, score=known, keep=keep, copy=copy, then=write_models)
 
         self._on_disk(CHECKPOINT, write)
         self._write_info("running")
@@ -388,6 +403,7 @@ class _Loop:
             },
             "skipped": int(self.trainer.skipped),
             "metrics": self.metrics,
+            "followers": self.followers.report,
             "photographs": {
                 "train": len(self.parts.photos),
                 "held_out": len(self.parts.held_out),

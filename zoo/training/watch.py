@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -45,17 +46,51 @@ class Progress:
 class Watcher:
     """Follows a run. Every method may be left as it is."""
 
-    def started(self, run: Run, parts: Assembly) -> None:
-        """The run's folder is there and the first step comes next."""
+    def started(self, run: Run, parts: Assembly, step: int) -> None:
+        """The run's folder is there and the next step comes: `step` were taken before, by a run that is resumed."""
 
     def progressed(self, progress: Progress) -> None:
         """Some steps were taken."""
 
-    def looked(self, step: int, metrics: dict[str, float]) -> None:
-        """Held-out photographs were coloured and measured; see `zoo.training.look`."""
+    def looked(self, step: int, metrics: dict[str, float], picture: Path) -> None:
+        """Held-out photographs were coloured and measured, and drawn as grey | coloured | original."""
+
+    def saved(self, step: int, checkpoint: Path) -> None:
+        """A checkpoint is on the disk, in a folder. Called from the thread that wrote it."""
 
     def said(self, message: str) -> None:
         """Something happened that people should know of."""
 
     def ended(self, run: Run, state: str) -> None:
         """The run is over: finished, interrupted or failed."""
+
+
+class Both(Watcher):
+    """Hands everything on to two watchers."""
+
+    def __init__(self, first: Watcher, second: Watcher) -> None:
+        self._watchers = (first, second)
+
+    def started(self, run: Run, parts: Assembly, step: int) -> None:
+        for watcher in self._watchers:
+            watcher.started(run, parts, step)
+
+    def progressed(self, progress: Progress) -> None:
+        for watcher in self._watchers:
+            watcher.progressed(progress)
+
+    def looked(self, step: int, metrics: dict[str, float], picture: Path) -> None:
+        for watcher in self._watchers:
+            watcher.looked(step, metrics, picture)
+
+    def saved(self, step: int, checkpoint: Path) -> None:
+        for watcher in self._watchers:
+            watcher.saved(step, checkpoint)
+
+    def said(self, message: str) -> None:
+        for watcher in self._watchers:
+            watcher.said(message)
+
+    def ended(self, run: Run, state: str) -> None:
+        for watcher in self._watchers:
+            watcher.ended(run, state)

@@ -1,0 +1,1 @@
+"""Metrics: what is measured on held-out photographs."""

@@ -1,0 +1,55 @@
+"""Metrics that compare coloured photographs with their originals, all of them at once."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from zoo import color
+from zoo.contracts import Picture
+
+
+class ChromaError:
+    """Mean distance in the a*b* plane, in L*a*b* units; 2 is about the smallest that people see. Lower is better."""
+
+    def __call__(self, fake: Picture, real: Picture) -> Tensor:
+        """Return a scalar."""
+        distance: Tensor = (fake.chroma - real.chroma).norm(dim=1).mean() * color.AB_SCALE
+        return distance
+
+
+class PSNR:
+    """Peak signal-to-noise ratio of sRGB, in dB, over all pixels of all pictures. Higher is better."""
+
+    def __call__(self, fake: Picture, real: Picture) -> Tensor:
+        """Return a scalar."""
+        mse = (fake.rgb - real.rgb).square().mean()
+        return -10 * mse.clamp_min(1e-10).log10()
+
+
+class Colourfulness:
+    """Hasler & Süsstrunk (2003), Measuring colourfulness in natural images, as a ratio to the originals'."""
+
+    def __call__(self, fake: Picture, real: Picture) -> Tensor:
+        """Return a scalar: 1 is as colourful as the originals are."""
+        return _ratio(color.colourfulness(fake.rgb).mean(), color.colourfulness(real.rgb).mean())
+
+
+class Variety:
+    """Spread of the pictures' mean colours, as a ratio to the originals'.
+
+    A generator that gives every picture the same colours (mode collapse, or averaging) falls towards 0.
+    """
+
+    def __call__(self, fake: Picture, real: Picture) -> Tensor:
+        """Return a scalar: 1 is as varied as the originals are."""
+        return _ratio(_spread(fake.chroma), _spread(real.chroma))
+
+
+def _spread(chroma: Tensor) -> Tensor:
+    spread: Tensor = torch.linalg.vector_norm(chroma.mean(dim=(2, 3)).std(dim=0, correction=0))
+    return spread
+
+
+def _ratio(a: Tensor, b: Tensor) -> Tensor:
+    return a / b if float(b) > 0 else torch.ones_like(a)

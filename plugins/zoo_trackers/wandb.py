@@ -1,0 +1,94 @@
+"""Weights & Biases."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+from zoo import UsageError, hookimpl
+from zoo.files import write_text
+from zoo.run import Run
+from zoo.training.watch import Progress
+
+ID = "wandb-id.txt"
+
+
+class WandB:
+    """Follows a run in Weights & Biases; a run that is resumed goes on there, too.
+
+    Args:
+        project: Where it is shown.
+        entity: Whose project it is; by default the account's own.
+        mode: Whether it is sent at once, or kept in the folder `wandb` of the run for `wandb sync`; by default as the
+            environment's WANDB_MODE says.
+        images: Send the samples, too.
+    """
+
+    def __init__(
+        self,
+        *,
+        project: str = "zoo",
+        entity: str | None = None,
+        mode: Literal["online", "offline"] | None = None,
+        images: bool = True,
+    ) -> None:
+        if find_spec("wandb") is None:
+            raise UsageError("Weights & Biases is not installed: pip install 'gan-zoo[wandb]'")
+        self.project, self.entity, self.mode, self.images = project, entity, mode, images
+        self._run: Any = None
+
+    @hookimpl
+    def zoo_run_started(self, run: Run) -> None:
+        """Begin a run there, or go on with the one that was begun."""
+        import wandb
+
+        known = run.path / ID
+        if not known.is_file():
+            write_text(known, secrets.token_hex(4))
+        self._run = wandb.init(
+            project=self.project,
+            entity=self.entity,
+            mode=self.mode,
+            id=known.read_text(encoding="utf-8"),
+            name=run.name,
+            dir=run.path,
+            config=run.recipe.to_table(),
+            resume="allow",
+            settings=wandb.Settings(console="off", silent=True),
+        )
+        # Going back after bad steps, or resuming, takes steps again: their own axis allows for that, wandb's does not.
+        self._run.define_metric("step")
+        self._run.define_metric("*", step_metric="step")
+
+    @hookimpl
+    def zoo_step(self, progress: Progress) -> None:
+        """Send the losses and the speed."""
+        losses = {f"loss/{name}": value for name, value in progress.losses.items()}
+        speed = {"speed/images_per_second": progress.images_per_second, "speed/memory": progress.memory}
+        self._run.log({"step": progress.step, **losses, **speed})
+
+    @hookimpl
+    def zoo_metrics(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Send what was measured on held-out photographs."""
+        self._run.log({"step": step, **{f"held_out/{name}": value for name, value in metrics.items()}})
+
+    @hookimpl
+    def zoo_samples(self, step: int, picture: Path) -> None:
+        """Send grey | coloured | original."""
+        if self.images:
+            import wandb
+
+            self._run.log({"step": step, "samples": wandb.Image(str(picture))})
+
+    @hookimpl
+    def zoo_alarm(self, message: str) -> None:
+        """Send what people should know of."""
+        self._run.alert("zoo", message)
+
+    @hookimpl
+    def zoo_run_ended(self, state: str) -> None:
+        """End the run there; one that can be resumed counts as failed until then."""
+        self._run.finish(exit_code=0 if state == "finished" else 1)
