@@ -37,6 +37,7 @@ def main() -> None:
     from reference import LabCrops
 
     from zoo import registry
+    from zoo.data.memory import remember
     from zoo.data.picture import LabPicture
     from zoo.data.stream import Stream, batches
 
@@ -51,10 +52,15 @@ def main() -> None:
         scenes = registry.get().build("dataset", "scenes", split="train")
         print(machine())
         print(f"{'reference: Pillow, skimage, 2 processes':44} {reference:7.1f} images/s")
+        large = make_photographs(Path(folder, "large"), 8, height=2832)
+        twelve = registry.get().build("dataset", f"folder:path={large},val=0.2", split="train")
         for name, photographs, workers in (
             ("zoo folder, in the process", data, 0),
             ("zoo folder, 1 process", data, 1),
             ("zoo folder, 2 processes", data, 2),
+            ("zoo folder, remembered, 2 processes", remember(data), 2),
+            ("zoo folder, 12 megapixels, 2 processes", twelve, 2),
+            ("zoo folder, 12 megapixels, remembered", remember(twelve), 2),
             ("zoo scenes, 2 processes", scenes, 2),
         ):
             stream = Stream(photographs, size=SIZE, smallest=0.6, flip=True, seed=0)

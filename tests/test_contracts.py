@@ -42,6 +42,7 @@ NEEDS: dict[str, dict[str, str]] = {
     "gram": {"net": "test_resnet.r160_in1k", "weights": "random"},
     "folder": {"path": "photos"},
     "torchvision": {"name": "FakeData"},
+    "wandb": {"mode": "offline"},
 }
 
 

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from sites import CRITIC, add_metadata, install, zoo_
 
+from zoo import Run
+
 COMMAND = """
 from zoo import hookimpl
 
@@ -38,6 +40,37 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     install(folder, "misspelt", CRITIC.format(name="misspelt", module="x").replace("zoo_components", "zoo_componets"))
     install(folder, "usurper", COMMAND.format(name="run", target="a:b"))
     install(folder, "slow", "import time; time.sleep(0.12)")
+    return folder
+
+
+FOLLOWER = """
+import time
+from zoo import hookimpl
+
+@hookimpl
+def {hook}():
+    {what}
+"""
+WRONG_SHAPE = """
+from zoo import hookimpl
+
+@hookimpl
+def zoo_components(register):
+    register.generator("three", "zoo_shape:make", summary="Three channels instead of two.")
+
+def make():
+    import torch
+    return torch.nn.Conv2d(1, 3, 3, padding=1)
+"""
+
+
+@pytest.fixture(scope="module")
+def followed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Installed plugins that follow every run: one that fails, one that sleeps; and a generator that is wrong."""
+    folder = tmp_path_factory.mktemp("followed")
+    install(folder, "failing", FOLLOWER.format(hook="zoo_step", what="raise RuntimeError('no connection')"))
+    install(folder, "sleeping", FOLLOWER.format(hook="zoo_metrics", what="time.sleep(600)"))
+    install(folder, "shape", WRONG_SHAPE)
     return folder
 
 
@@ -97,6 +130,36 @@ def test_a_plugin_of_a_taken_name_is_left_out(site: Path, plugins: dict[tuple[st
     assert plugins["losses", "zoo-thief"]["error"] == error
     assert plugins["losses", "gan-zoo"]["components"]
     assert f"broken plugin losses (zoo-thief 1.0): {error}" in zoo_("list", site=site).stdout
+
+
+SMALL = ["run", "--recipe", "demo", "--size", "32", "--batch", "2", "--steps", "20", "--set", "workers=0"]
+
+
+@pytest.mark.slow
+def test_followers_that_fail_and_sleep_hold_nothing_up(followed: Path) -> None:
+    answer = zoo_(*SMALL, "--name", "mine", site=followed)
+    assert answer.returncode == 0, answer.stderr
+    lines = answer.stdout.splitlines()
+    for line in (
+        "note: the follower failing failed at zoo_step: RuntimeError: no connection; what else fails there is not "
+        "shown",
+        "note: the follower sleeping was still busy at the end; nobody waited for it",
+    ):
+        assert lines.count(line) == 1
+    assert "Traceback" not in answer.stdout + answer.stderr
+    info = Run.open("runs/mine").info
+    assert (info["state"], info["progress"]["steps"]) == ("finished", 20)
+    assert set(info["followers"]) == {"failing", "sleeping"}
+
+
+def test_a_generator_of_the_wrong_shape_is_told_before_it_trains(followed: Path) -> None:
+    answer = zoo_(*SMALL, "--gen", "three", "--dry-run", site=followed)
+    assert answer.returncode == 1
+    assert "the generator returned chroma of shape (2, 3, 32, 32), expected (2, 2, 32, 32)" in answer.stderr
+    checked = zoo_("check", "three", site=followed)
+    assert checked.returncode == 1
+    assert "chroma of shape (2, 3, 64, 64), expected (2, 2, 64, 64)" in " ".join(checked.stdout.split())
+    assert "Traceback" not in answer.stderr + checked.stderr
 
 
 def test_list_says_each_in_one_line(site: Path) -> None:

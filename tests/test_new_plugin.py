@@ -50,10 +50,12 @@ def test_of_every_kind_one_works_at_once(tmp_path: Path) -> None:
     assert f"{2 * len(KINDS)} passed" in passed
     environment.run(
         "zoo run --recipe demo --gen my-generator:width=4 --critic my-critic:width=4 --loss l1+adv+my-loss "
-        "--data my-dataset:length=4 --size 16 --batch 2 --steps 2 --device cpu --set workers=0 --name mine",
+        "--data my-dataset:length=4 --size 16 --batch 2 --steps 2 --device cpu --set workers=0 "
+        "--set metrics=my-metric,psnr --track my-tracker --name mine",
         tmp_path,
     )
     assert (tmp_path / "runs" / "mine" / "model.safetensors").is_file()
+    assert "my-metric" in (tmp_path / "runs" / "mine" / "diary.txt").read_text()
 
 
 def test_it_says_what_comes_next() -> None:

@@ -16,12 +16,21 @@ from pydantic import Field
 from torch import Tensor, nn
 from typer.testing import CliRunner, Result
 
-from zoo import registry
+from zoo import Run, hookimpl, registry
 from zoo.contracts import FILLED_IN, KINDS, Kind, Picture, Split
 from zoo.data.picture import LabPicture
 from zoo.main import app
 from zoo.registry import Registry
-from zoo.testing import check_critic, check_dataset, check_generator, check_loss, checks, networks
+from zoo.testing import (
+    check_critic,
+    check_dataset,
+    check_generator,
+    check_loss,
+    check_metric,
+    check_tracker,
+    checks,
+    networks,
+)
 from zoo.testing.subject import Subject
 
 
@@ -88,6 +97,19 @@ def difference(*, power: Literal[1, 2] = 1) -> Callable[[Picture, Picture], Tens
         power: Of the difference.
     """
     return lambda fake, real: (fake.chroma - real.chroma).abs().pow(power).mean()
+
+
+def distance() -> Callable[[Picture, Picture], Tensor]:
+    """Make a metric that is right."""
+    return lambda fake, real: (fake.chroma - real.chroma).abs().mean()
+
+
+class Diary:
+    """A tracker that is right."""
+
+    @hookimpl
+    def zoo_alarm(self, run: Run, message: str) -> None:
+        (run.path / "diary.txt").write_text(message)
 
 
 # ------------------------------------------------------------------------------------------------- what is wrong
@@ -282,6 +304,27 @@ class Numbered(Photos):
         self.fingerprint = str(random.random())
 
 
+def meddling() -> Callable[[Picture, Picture], Tensor]:
+    """Make a metric that takes the colours away."""
+    return lambda fake, real: fake.chroma.mul_(0.5).mean()
+
+
+class Misspelt:
+    """Implements a hook that is none."""
+
+    @hookimpl
+    def zoo_metriks(self, step: int) -> None: ...
+
+
+class Lost(Diary):
+    """Cannot go on where another one stopped."""
+
+    @hookimpl
+    def zoo_run_started(self, step: int) -> None:
+        if step:
+            raise RuntimeError("where was I")
+
+
 WRONG: list[tuple[Kind, Callable[..., Any], str, str]] = [
     ("generator", WrongShape, "output shapes", "chroma of shape (2, 3, 64, 64), expected (2, 2, 64, 64)"),
     ("generator", OddRefused, "output shapes", "fails on 75 × 50 pixels, an odd size: ZooError: the generator"),
@@ -311,6 +354,12 @@ WRONG: list[tuple[Kind, Callable[..., Any], str, str]] = [
     ("dataset", Empty, "dataset made", "it holds no photograph to train on"),
     ("dataset", Numbered, "fingerprint", "the fingerprint changes from 0."),
     ("dataset", nothing, "dataset made", "what the factory returns (object) is no data set: it lacks __len__"),
+    ("metric", nothing, "metric made", "what the factory returns (object) cannot be called"),
+    ("metric", per_pixel, "number", "it returns a tensor of shape (1, 2, 64, 64), expected one number"),
+    ("metric", meddling, "same number", "the same pictures give"),
+    ("tracker", nothing, "tracker made", "object has no method that is marked @hookimpl"),
+    ("tracker", Misspelt, "tracker made", "implements zoo_metriks, which is no hook of this zoo: did you mean 'zoo_me"),
+    ("tracker", Lost, "whole run", "RuntimeError: where was I (test_checks.py, line "),
 ]  # fmt: skip
 
 
@@ -389,6 +438,8 @@ def test_what_is_right_passes() -> None:
     check_loss(difference, power=2)
     check_loss(Game)
     check_dataset(Photos)
+    check_metric(distance)
+    check_tracker(Diary)
     check_critic("patch:base=2,layers=1")
     assert {name.removeprefix("check_") for name in globals() if name.startswith("check_")} == set(KINDS)
     assert set(checks.CONTRACTS) == set(KINDS) == set(FILLED_IN)

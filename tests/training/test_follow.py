@@ -5,20 +5,24 @@ from __future__ import annotations
 import csv
 import inspect
 import json
+import re
 import struct
 import threading
 import time
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tiny import Notes, same, tiny, weights
 
 from zoo import Run, UsageError, hookimpl, hookspecs, registry, train
 from zoo.plugins import Plugin, make_hooks
 from zoo.registry import Registry
 from zoo.training import follow, resume
+from zoo.training.objective import Objective
 
 
 class Heard:
@@ -119,6 +123,33 @@ def test_one_that_sleeps_slows_nothing_down(followed: Any, monkeypatch: pytest.M
     assert "the follower sleeper was still busy at the end; nobody waited for it" in notes.notes
     assert run.info["followers"]["sleeper"]["passed_by"] > 0
     assert same(weights(run), weights(train(tiny(steps=40, evaluate=40), name="again")))
+
+
+def test_the_examples_of_the_hooks_page_follow_a_run(followed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "hooks.md").read_text(encoding="utf-8")
+    diary = types.ModuleType("diary")
+    for block in re.findall(r"<!-- run -->\n```python\n(.*?)```", page, re.DOTALL):
+        exec(block, vars(diary))
+    followed(diary=make_hooks(diary))
+    image = Objective.image
+
+    def first(self: Objective, fake: Any, real: Any) -> Any:
+        monkeypatch.setattr(Objective, "image", image)
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(Objective, "image", first)
+    run = train(tiny(steps=10, evaluate=10), name="mine")
+    text = (run.path / "diary.txt").read_text()
+    for line in (
+        "unet-shallow:base=4,norm=none,dropout=false begins at step 0\n",
+        "step 10: l1 ",
+        "step 10: the mean error is ",
+        "step 10: look at step-00000010.png\n",
+        "step 10: step-00000010 is safe\n",
+        "out of memory: going on with batches in parts of 2\n",
+        "finished after 10 steps\n",
+    ):
+        assert line in text
 
 
 # ------------------------------------------------------------------------------------------------- trackers

@@ -20,7 +20,17 @@ if TYPE_CHECKING:
     from zoo.registry import Registry
     from zoo.spec import Spec
 
-__all__ = ["Report", "Result", "check_critic", "check_dataset", "check_generator", "check_loss", "examine"]
+__all__ = [
+    "Report",
+    "Result",
+    "check_critic",
+    "check_dataset",
+    "check_generator",
+    "check_loss",
+    "check_metric",
+    "check_tracker",
+    "examine",
+]
 
 SIZE = 64
 """Side of the pictures that components are tried on, in pixels."""
@@ -113,6 +123,16 @@ def check_loss(loss: str | Callable[..., Any], /, **options: Any) -> None:
 def check_dataset(dataset: str | Callable[..., Any], /, **options: Any) -> None:
     """Check a data set against its contract; otherwise as `check_generator`."""
     _demand("dataset", dataset, options)
+
+
+def check_metric(metric: str | Callable[..., Any], /, **options: Any) -> None:
+    """Check a metric against its contract; otherwise as `check_generator`."""
+    _demand("metric", metric, options)
+
+
+def check_tracker(tracker: str | Callable[..., Any], /, **options: Any) -> None:
+    """Check a tracker against its contract, with a run that is made up; otherwise as `check_generator`."""
+    _demand("tracker", tracker, options)
 
 
 def _offered_by(known: Registry, spec: Spec, kind: Kind | None) -> list[Component]:

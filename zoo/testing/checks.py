@@ -20,7 +20,7 @@ from zoo.errors import UsageError, ZooError
 from zoo.options import check_options
 from zoo.plugins import Component, one_line
 from zoo.spec import Spec
-from zoo.testing import SIZE, Report, Result, datasets, factories, losses, networks
+from zoo.testing import SIZE, Report, Result, datasets, factories, losses, metrics, networks, trackers
 from zoo.testing.losses import is_adversarial
 from zoo.testing.subject import CPU, Check, ContractError, Note, Subject, short
 
@@ -62,11 +62,15 @@ DATASET: tuple[Check, ...] = (
     datasets.worker,
     datasets.fingerprint,
 )
+METRIC: tuple[Check, ...] = (metrics.metric_made, metrics.number, metrics.originals, metrics.same_number)
+TRACKER: tuple[Check, ...] = (trackers.tracker_made, trackers.whole_run)
 CONTRACTS: dict[Kind, tuple[Check, ...]] = {
     "generator": NETWORK,
     "critic": NETWORK,
     "loss": IMAGE_LOSS,
     "dataset": DATASET,
+    "metric": METRIC,
+    "tracker": TRACKER,
 }
 """The first makes the component; without it, the others are not tried. If a loss turns out to be an adversarial one,
 they are those of `ADVERSARIAL_LOSS`."""

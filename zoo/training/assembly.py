@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from torch import nn
 
 from zoo import registry
 from zoo.contracts import LeftOut, Metric, PhotoDataset
+from zoo.data.memory import remember
 from zoo.device import keep_freed_memory, pick_device, pick_dtype, pick_memory_format
 from zoo.errors import UsageError, ZooError
 from zoo.model import load_model
@@ -45,6 +47,11 @@ class Assembly:
         if not math.isfinite(value := metrics.get(name, math.inf)):
             return math.inf
         return value if registry.get().find("metric", name).best == "lowest" else -value
+
+    @functools.cached_property
+    def remembered(self) -> PhotoDataset:
+        """The training photographs, each read once as far as memory holds them."""
+        return remember(self.photos)
 
     @property
     def left_out(self) -> list[LeftOut]:

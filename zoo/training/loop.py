@@ -422,7 +422,8 @@ def make_feed(
     """Yield a recipe's batches, or a process's share of them, from a position on, without end."""
     ranks = ranks or Ranks()
     recipe = parts.recipe
-    stream = Stream(parts.photos, size=size or recipe.size, smallest=recipe.crop, flip=recipe.flip, seed=recipe.seed)
+    size = size or recipe.size
+    stream = Stream(parts.remembered, size=size, smallest=recipe.crop, flip=recipe.flip, seed=recipe.seed)
     return batches(
         stream,
         batch=ranks.share_of(recipe.batch),
