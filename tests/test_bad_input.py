@@ -80,7 +80,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("--loss l1+adv+2*l1", "l1 is there twice"),
         ("--loss 1e999*l1+adv", "expected a weight"),
         ("--size 8", "size = 8: input should be greater than or equal to 16"),
-        ("--batch 0", "batch = 0: input should be greater than or equal to 1"),
+        ("--batch 0", "batch = 0: write a number from 1 on, or auto"),
         ("--steps -1", "steps = -1: input should be greater than or equal to 1"),
         ("--lr nan", "lr = nan: input should be"),
         ("--lr inf", "lr = inf: input should be"),

@@ -89,3 +89,12 @@ def test_a_malformed_file_is_named_with_its_line(tmp_path: Path) -> None:
         Recipe.load(path)
     with pytest.raises(UsageError, match=r"gone.toml cannot be read"):
         Recipe.load(tmp_path / "gone.toml")
+
+
+def test_an_automatic_batch_is_written_as_it_is_typed() -> None:
+    recipe = Recipe.named("demo", batch="auto")
+    assert 'batch = "auto"' in recipe.to_toml()
+    assert Recipe.from_table(recipe.to_table(), "it") == recipe
+    for wrong in ("0", 0, "-1", "many"):
+        with pytest.raises(UsageError, match="batch = "):
+            Recipe.named("demo", batch=wrong)

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    field_serializer,
+    model_validator,
+)
 
 from zoo import registry
 from zoo.catalogue import DURATIONS, PARTS, overlay, read_toml
@@ -23,11 +33,20 @@ _STAGE = r"(generator|critic|gan):[0-9]*\.?[0-9]+"
 Stage = Literal["generator", "critic", "gan"]
 
 
+# As they are typed, for editors of TOML.
+_SIZES = {
+    "anyOf": [{"type": "integer", "minimum": 16, "maximum": 8192}, {"type": "string", "pattern": r"^\d+(,\d+)+$"}]
+}
+_BATCH = {"anyOf": [{"type": "integer", "minimum": 1}, {"const": "auto"}]}
+
+
 def _listed(value: Any) -> Any:
     return [part for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 def _automatic(value: Any) -> Any:
+    if str(value) == "0":
+        raise ValueError("write a number from 1 on, or auto")
     return AUTO if value == "auto" else value
 
 
@@ -45,11 +64,13 @@ class Recipe(BaseModel):
     critic: str = Field(description="tells originals from coloured pictures; none: image losses alone")
     loss: str = Field(description="a sum of losses, such as 100*l1+adv")
     data: str = Field(description="a data set, or a folder of photographs")
-    size: int = Field(256, ge=16, le=8192, description="side of the training crops in pixels")
+    size: Annotated[int, WithJsonSchema(_SIZES)] = Field(
+        256, ge=16, le=8192, description="side of the training crops in pixels"
+    )
     first_sizes: Annotated[tuple[Annotated[int, Field(ge=16, le=8192)], ...], BeforeValidator(_listed)] = Field(
         (), description="smaller sides that the run begins with, each for an equal share of it"
     )
-    batch: Annotated[int, BeforeValidator(_automatic)] = Field(
+    batch: Annotated[int, BeforeValidator(_automatic), WithJsonSchema(_BATCH)] = Field(
         4, ge=0, description="pictures per step; auto: the largest power of two, up to 64, that memory should hold"
     )
     epochs: float | None = Field(None, gt=0, description="rounds through the data set")
@@ -104,6 +125,10 @@ class Recipe(BaseModel):
             return table
         *first, last = size.split(",")
         return {**table, "size": last, "first_sizes": first}
+
+    @field_serializer("batch")
+    def _as_typed(self, batch: int) -> int | str:
+        return "auto" if batch == AUTO else batch
 
     @model_validator(mode="after")
     def _has_an_end(self) -> Self:
@@ -309,4 +334,7 @@ def _explain(problem: Any) -> str:
         return f"{name} is missing ({description})"
     if problem["type"] == "string_pattern_mismatch":
         return f"{name} = {problem['input']!r}: expected {description}"
-    return f"{name} = {problem['input']!r}: {problem['msg'][:1].lower() + problem['msg'][1:]}"
+    typed = str(problem["input"])
+    shown = typed if re.fullmatch(r"-?[0-9]+", typed) else repr(problem["input"])
+    message = str(problem["ctx"]["error"]) if problem["type"] == "value_error" else problem["msg"]
+    return f"{name} = {shown}: {message[:1].lower() + message[1:]}"

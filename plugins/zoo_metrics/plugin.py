@@ -17,6 +17,6 @@ def zoo_components(register: Register) -> None:
     register.metric(
         "variety",
         "zoo_metrics.metrics:Variety",
-        summary="Spread of the pictures' mean colours, as a ratio to the originals': 0 is mode collapse",
+        summary="Spread of mean colours, to the originals': 0 is mode collapse",
         best="highest",
     )

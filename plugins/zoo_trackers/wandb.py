@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -37,6 +38,8 @@ class WandB:
     ) -> None:
         if find_spec("wandb") is None:
             raise UsageError("Weights & Biases is not installed: pip install 'gan-zoo[wandb]'")
+        if (mode or os.environ.get("WANDB_MODE", "online")) == "online":
+            _log_in()
         self.project, self.entity, self.mode, self.images = project, entity, mode, images
         self._run: Any = None
 
@@ -92,3 +95,13 @@ class WandB:
     def zoo_run_ended(self, state: str) -> None:
         """End the run there; one that can be resumed counts as failed until then."""
         self._run.finish(exit_code=0 if state == "finished" else 1)
+
+
+def _log_in() -> None:
+    """Ask for the account now, where there is one to ask, rather than from the midst of a run."""
+    import wandb
+
+    try:
+        wandb.login()
+    except wandb.Error as error:
+        raise UsageError(f"Weights & Biases: {error} Or write wandb:mode=offline, and `wandb sync` later") from None

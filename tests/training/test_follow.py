@@ -202,12 +202,11 @@ def test_tensorboards_own_reader_finds_the_curves_and_the_samples() -> None:
 
 
 @pytest.mark.filterwarnings("ignore")  # wandb's own
-def test_wandb_keeps_an_offline_run_and_goes_on_with_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wandb_keeps_an_offline_run_and_goes_on_with_the_same() -> None:
     pytest.importorskip("wandb")
     from wandb.proto import wandb_internal_pb2
 
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    run = stopped_and_resumed(tiny(steps=20, evaluate=10, track="wandb:project=colours"))
+    run = stopped_and_resumed(tiny(steps=20, evaluate=10, track="wandb:project=colours,mode=offline"))
     assert run.info["followers"]["wandb"]["error"] is None
     files = sorted(run.path.glob("wandb/offline-run-*/*.wandb"))
     assert len(files) == 2
@@ -225,6 +224,20 @@ def test_wandb_keeps_an_offline_run_and_goes_on_with_the_same(monkeypatch: pytes
         assert any("held_out/psnr" in line for line in lines)
         assert any("samples" in line or "samples._type" in line for line in lines)
     assert steps == [[10, 20], [30, 40]]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_wandb_without_an_account_says_so_before_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    wandb = pytest.importorskip("wandb")
+
+    def login() -> None:
+        raise wandb.errors.UsageError("No API key configured.")
+
+    monkeypatch.setattr(wandb, "login", login)
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    with pytest.raises(UsageError, match=r"No API key configured\. Or write wandb:mode=offline"):
+        train(tiny(track="wandb"))
+    assert not Path("runs").exists()
 
 
 def wandb_log(file: Path, block: int = 32768) -> Iterator[bytes]:
