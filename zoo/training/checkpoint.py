@@ -22,7 +22,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from zoo.errors import ZooError
@@ -32,6 +31,8 @@ from zoo.tensors import save_tensors
 KEEP = 2
 """Checkpoints that are kept beside the best one and those asked for."""
 _STATE, _MANIFEST = "state.json", "manifest.json"
+_CHANNELS_LAST = "@channels-last"
+"""After the name of a tensor (N, C, H, W) that is stored as (N, H, W, C)."""
 _WRITERS = 2
 """Files written at once: the disk takes more than one core can hand it."""
 
@@ -70,8 +71,7 @@ class Saver:
             OSError: the one before it could not be written.
         """
         self.wait()
-        layout = torch.contiguous_format if copy else torch.preserve_format
-        copies = {name: tensor.detach().to("cpu", copy=copy, memory_format=layout) for name, tensor in tensors.items()}
+        copies = {name: tensor.detach().to("cpu", copy=copy) for name, tensor in tensors.items()}
 
         def write() -> None:
             checkpoint = save_checkpoint(self.folder, step, copies, dict(state), score, keep)
@@ -190,7 +190,11 @@ def _save_tensors(folder: Path, tensors: dict[str, Tensor]) -> dict[str, dict[st
     """Write a file for each first part of the names; return what the manifest says of them."""
     groups: dict[str, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
-        groups.setdefault(name.split("/")[0], {})[name] = tensor
+        group = groups.setdefault(name.split("/")[0], {})
+        if not tensor.is_contiguous() and tensor.dim() == 4:
+            # As it lies in memory: laying it out anew would take as long as writing it.
+            name, tensor = name + _CHANNELS_LAST, tensor.permute(0, 2, 3, 1)
+        group[name] = tensor
     by_size = sorted(groups, key=lambda name: -sum(tensor.nbytes for tensor in groups[name].values()))
     with ThreadPoolExecutor(_WRITERS) as pool:
         paths = [folder / f"{name}.safetensors" for name in by_size]
@@ -209,7 +213,13 @@ def _load_tensors(path: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     files = [name for name in _manifest(path)["files"] if name != _STATE]
-    return {name: tensor for file in files for name, tensor in load_file(path / file).items()}
+    return dict(_as_it_was(*stored) for file in files for stored in load_file(path / file).items())
+
+
+def _as_it_was(name: str, tensor: Tensor) -> tuple[str, Tensor]:
+    if name.endswith(_CHANNELS_LAST):
+        return name.removesuffix(_CHANNELS_LAST), tensor.permute(0, 3, 1, 2)
+    return name, tensor
 
 
 def _fingerprint(path: Path) -> dict[str, Any]:
