@@ -115,3 +115,21 @@ def test_other_os_errors() -> None:
     assert files.explain_os_error(OSError(errno.EPIPE, "Broken pipe")) == "Broken pipe"
     assert files.explain_os_error(OSError("something else")) == "something else"
     assert files.explain_os_error(OSError()) == "OSError"
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_duplicate_outlives_its_original(links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_source: Path, _target: Path) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    first, second = tmp_path / "first", tmp_path / "second"
+    files.write_text(first, "old")
+    second.write_text("in the way")
+    for _ in range(2):
+        files.duplicate(first, second)
+        assert second.read_text() == "old"
+    files.write_text(first, "new")
+    assert second.read_text() == "old"
+    assert {path.name for path in tmp_path.iterdir() if path.is_file()} == {"first", "second"}

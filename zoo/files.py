@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -64,6 +65,25 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             temporary.unlink()
         raise
     sync_folder(path.parent)
+
+
+def duplicate(path: Path, target: Path) -> None:
+    """Put another name on a file that is only ever replaced as a whole, or a copy of it where there are no links.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    temporary = target.with_name(f".zoo-{secrets.token_hex(8)}.tmp")
+    try:
+        os.link(path, temporary)
+    except OSError:
+        with path.open("rb") as source, replacing(target) as file:
+            shutil.copyfileobj(source, file)
+        return
+    temporary.replace(target)
+    # Of two names of one file, renaming leaves both.
+    temporary.unlink(missing_ok=True)
+    sync_folder(target.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -33,8 +33,8 @@ KEEP = 2
 _STATE, _MANIFEST = "state.json", "manifest.json"
 _CHANNELS_LAST = "@channels-last"
 """After the name of a tensor (N, C, H, W) that is stored as (N, H, W, C)."""
-_WRITERS = 2
-"""Files written at once: the disk takes more than one core can hand it."""
+_WRITERS = 4
+"""Files written at once: while one is handed to the disk, another is hashed."""
 
 
 class Saver:

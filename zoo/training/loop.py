@@ -15,7 +15,7 @@ from torch import Tensor
 from zoo.data.stream import Batch, Stream, batches
 from zoo.device import describe_device, pick_workers
 from zoo.errors import UsageError, ZooError
-from zoo.files import explain_os_error
+from zoo.files import duplicate, explain_os_error
 from zoo.model import save_model
 from zoo.photo import PhotoError, save_photo
 from zoo.plugins import one_line
@@ -315,8 +315,11 @@ class _Loop:
         def write_models(checkpoint: Path, copies: dict[str, Tensor]) -> None:
             self.watcher.saved(step, checkpoint)
             weights = {key.removeprefix(prefix): value for key, value in copies.items() if key.startswith(prefix)}
-            for name in names:
-                save_model(self.run.path / f"{name}.safetensors", weights, self.recipe, provenance)
+            paths = [self.run.path / f"{name}.safetensors" for name in names]
+            for path in paths[:1]:
+                save_model(path, weights, self.recipe, provenance)
+            for path in paths[1:]:
+                duplicate(paths[0], path)
 
         def write() -> None:
             known = score if math.isfinite(score) else None
