@@ -185,6 +185,7 @@ class _Loop:
                 if isinstance(error, UsageError) and self.trainer.steps == 0 and self.ranks.is_first:
                     # What never took a step was asked for wrongly: it leaves nothing.
                     state = "refused"
+                    self.followers.ended(self.run, "failed")
                     shutil.rmtree(self.run.path, ignore_errors=True)
                     raise
                 reason = str(error) if isinstance(error, ZooError) else one_line(error)
@@ -224,7 +225,7 @@ class _Loop:
                 self._log()
                 if float(trainer.skipped_in_a_row) >= BAD_STEPS:
                     self._go_back()
-                    feed = None
+                    feed, (stopping, share) = None, self._agree(stop)
                     continue
             ended_epoch = int(trainer.epochs) > epoch
             at_look = trainer.steps % recipe.evaluate == 0 if recipe.evaluate else ended_epoch
