@@ -57,7 +57,8 @@ class WandB:
             mode=self.mode,
             id=known.read_text(encoding="utf-8"),
             name=run.name,
-            dir=run.path,
+            # wandb writes from a process of its own, which may have begun in another folder.
+            dir=run.path.resolve(),
             config=run.recipe.to_table(),
             resume="allow",
             settings=wandb.Settings(console="off", silent=True),
