@@ -36,35 +36,57 @@ _HEAVY = (
 
 
 @dataclass(frozen=True)
-class Component:
-    """What a plugin registered: enough to list it without importing it."""
+class Offer:
+    """What a plugin offers: enough to list it without importing it."""
 
-    kind: Kind
     name: str
     target: str
     summary: str
     plugin: str
     distribution: str
     version: str
-    weight: float = 1.0
-    adversarial: bool = False
-    best: Literal["lowest", "highest"] = "lowest"
 
     @property
     def qualified(self) -> str:
         """The name that stays unambiguous where two plugins offer the same: `plugin/name`."""
         return f"{self.plugin}/{self.name}"
 
-    def __str__(self) -> str:
-        return f"{self.kind} {self.name}"
-
-    def factory(self) -> Callable[..., Any]:
-        """Import the factory. This is where torch and the rest come in.
+    def load(self) -> Any:
+        """Import it. This is where torch and the rest come in.
 
         Raises:
             ZooError: the plugin's module cannot be imported, or lacks the attribute.
         """
-        factory = _imported(self)
+        from pkgutil import resolve_name
+
+        try:
+            return resolve_name(self.target)
+        except Exception as error:
+            raise ZooError(
+                f"{self} of plugin {self.plugin} ({self.distribution} {self.version}) cannot be imported from "
+                f"{self.target}: {one_line(error)}"
+            ) from error
+
+
+@dataclass(frozen=True)
+class Component(Offer):
+    """A component that a plugin registered."""
+
+    kind: Kind
+    weight: float = 1.0
+    adversarial: bool = False
+    best: Literal["lowest", "highest"] = "lowest"
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+    def factory(self) -> Callable[..., Any]:
+        """Import the factory.
+
+        Raises:
+            ZooError: it cannot be imported, or cannot be called.
+        """
+        factory = self.load()
         if not callable(factory):
             raise ZooError(f"{self} of plugin {self.plugin}: {self.target} cannot be called, so it makes nothing")
         result: Callable[..., Any] = factory
@@ -72,31 +94,11 @@ class Component:
 
 
 @dataclass(frozen=True)
-class Command:
-    """A subcommand that a plugin adds: enough to list it without importing it."""
-
-    name: str
-    target: str
-    summary: str
-    plugin: str
-    distribution: str
-    version: str
-
-    @property
-    def qualified(self) -> str:
-        """The name that stays unambiguous where two plugins offer the same: `plugin/name`."""
-        return f"{self.plugin}/{self.name}"
+class Command(Offer):
+    """A subcommand that a plugin adds: a function, or a `typer.Typer` with subcommands of its own."""
 
     def __str__(self) -> str:
         return f"command {self.name}"
-
-    def load(self) -> Any:
-        """Import it: a function, or a `typer.Typer` with subcommands of its own.
-
-        Raises:
-            ZooError: the plugin's module cannot be imported, or lacks the attribute.
-        """
-        return _imported(self)
 
 
 @dataclass
@@ -297,18 +299,6 @@ def _unmet(distribution: Distribution) -> Iterator[tuple[str, str]]:
                 yield short, f"and {installed} is installed"
 
 
-def _imported(offered: Component | Command) -> Any:
-    from pkgutil import resolve_name
-
-    try:
-        return resolve_name(offered.target)
-    except Exception as error:
-        raise ZooError(
-            f"{offered} of plugin {offered.plugin} ({offered.distribution} {offered.version}) cannot be imported from "
-            f"{offered.target}: {one_line(error)}"
-        ) from error
-
-
 def _check_offer(what: str, name: str, target: str, known: bool) -> None:
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
         raise ValueError(f"{what} {name!r}: a name is made of letters, digits, '-', '_' and '.'")
@@ -347,7 +337,7 @@ class _Register:
         _check_offer(kind, name, target, any(c.kind == kind and c.name == name for c in self.components))
         plugin = self._plugin
         self.components.append(
-            Component(kind, name, target, summary, plugin.name, plugin.distribution, plugin.version, **more)
+            Component(name, target, summary, plugin.name, plugin.distribution, plugin.version, kind, **more)
         )
 
 

@@ -82,6 +82,7 @@ def worker(subject: Subject) -> str:
     for index, photo in zip(indices, found, strict=True):
         expect(torch.equal(photo, subject.made[index]), f"photograph {index} is another one in a loader's process")
     try:
+        # What starting such a loader does. Nothing is written to a file, and nothing read back.
         pickle.dumps(subject.made)
     except Exception as error:
         return Note(f"cannot be sent to loaders where they are started afresh, as on macOS: {short(one_line(error))}")
