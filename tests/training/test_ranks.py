@@ -17,6 +17,7 @@ from tiny import tiny
 from zoo import load_model, train
 from zoo.errors import INTERRUPTED, UsageError
 from zoo.run import Run
+from zoo.training.checkpoint import load_checkpoint
 from zoo.training.launch import _without_devices
 from zoo.training.ranks import Ranks, _first_host, _place
 
@@ -77,6 +78,43 @@ def test_two_processes_compute_what_one_does_and_go_on_as_one() -> None:
     output = resumed.communicate(timeout=90)[0]
     assert resumed.returncode == 0, output
     assert run.info["progress"]["steps"] == done + 10
+
+
+SHORT_OF_MEMORY = """
+import os, sys
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+from zoo import Recipe, train
+from zoo.training.objective import Objective
+
+image = Objective.image
+
+def greedy(self, fake, real):
+    # The second process has less memory than the first, and less still for large pictures.
+    if os.environ["RANK"] == "1" and len(fake.chroma) * fake.chroma.shape[-1] > 64:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+    return image(self, fake, real)
+
+Objective.image = greedy
+train(Recipe.load(Path("tiny.toml")), name="short")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_one_of_two_processes_runs_out_of_memory(precision: str) -> None:
+    recipe = tiny(steps=12, batch=16, size="32,64", precision=precision)
+    Path("tiny.toml").write_text(recipe.to_toml())
+    Path("short.py").write_text(SHORT_OF_MEMORY)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "short.py"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(torchrun, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    run = Run.open("runs/short")
+    assert run.info["state"] == "finished"
+    assert load_checkpoint(run.checkpoints)[1]["micro"] == 1
+    assert_close(run, train(recipe, name="one"))
 
 
 def test_a_batch_must_be_divisible() -> None:

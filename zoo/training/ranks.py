@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -77,9 +77,7 @@ class Ranks:
         """Give all processes the same buffers, such as batch norm's running statistics: the mean of theirs."""
         if self.world == 1:
             return
-        buffers = [buffer for buffer in network.buffers() if buffer.is_floating_point()]
-        for buffer in buffers:
-            buffer.copy_(self.sum(buffer.clone()) / self.world)
+        self.average(buffer for buffer in network.buffers() if buffer.is_floating_point())
 
     def wrap(self, network: nn.Module) -> nn.Module:
         """Make backward passes average the gradients over all processes."""
@@ -93,6 +91,20 @@ class Ranks:
         if self.world > 1:
             dist.all_reduce(values)
         return values
+
+    def average(self, values: Iterable[Tensor]) -> None:
+        """Replace values by their means over all processes."""
+        for value in values:
+            # In this order, as DistributedDataParallel does.
+            self.sum(value.div_(self.world))
+
+    def smallest(self, number: int, device: torch.device) -> int:
+        """Return the smallest of all processes' numbers."""
+        if self.world == 1:
+            return number
+        box = torch.tensor(number, device=device)
+        dist.all_reduce(box, dist.ReduceOp.MIN)
+        return int(box)
 
     def agree(self, stop: bool, share: float, device: torch.device) -> tuple[bool, float]:
         """Settle whether to stop (if anybody was asked to) and how far the run is (by the first one's clock)."""

@@ -38,6 +38,8 @@ class Trainer:
         self.skipped = torch.zeros((), device=parts.device)
         """Steps not taken since a gradient was not a number."""
         self.skipped_in_a_row = torch.zeros((), device=parts.device)
+        self._went_well: set[tuple[Stage, torch.Size]] = set()
+        """Forms of a step that all of several processes had memory for."""
         self.fell_back = ""
         """Why torch.compile was given up, if it was."""
         if parts.recipe.sync_batch_norm:
@@ -111,9 +113,13 @@ class Trainer:
         Raises:
             torch.OutOfMemoryError: not even one picture fits.
         """
+        form = (stage, photos.shape)
+        # Several processes average their gradients within the backward pass, where none may fail and begin again. So
+        # until a step of this form has gone well on all of them, each computes its own first, and then they meet.
+        alone = self.ranks.world > 1 and form not in self._went_well and not self.parts.recipe.sync_batch_norm
         while True:
             try:
-                losses = self._gradients(photos, stage)
+                losses = self._gradients(photos, stage, alone)
                 break
             except Exception as error:
                 if self._compiled and not out_of_memory(error):
@@ -121,14 +127,17 @@ class Trainer:
                     self._compiled, self.fell_back = False, one_line(error)
                     self._make_callable()
                     continue
-                # Several processes wait for one another at every part: they cannot take different ones.
-                if not out_of_memory(error) or self.micro == 1 or self.ranks.world > 1:
+                if not out_of_memory(error) or self.micro == 1 or (self.ranks.world > 1 and not alone):
                     raise
             # Outside of the except clause, where the traceback no longer holds on to the activations.
             self.micro = (min(self.micro, len(photos)) + 1) // 2
             self._forget_gradients()
             if self.parts.device.type == "cuda":
                 torch.cuda.empty_cache()
+        if alone:
+            self.micro = self.ranks.smallest(self.micro, photos.device)
+            self.ranks.average([learned.grad for learned in self._all_learned if learned.grad is not None])
+            self._went_well.add(form)
         losses = self._mean_over_ranks(losses)
         self._descend(losses)
         self.steps += 1
@@ -137,14 +146,15 @@ class Trainer:
             self._update_average(self.average)
         return losses
 
-    def _gradients(self, photos: Tensor, stage: Stage) -> dict[str, Tensor]:
-        """Add up the gradients of both networks over a batch; return its losses."""
+    def _gradients(self, photos: Tensor, stage: Stage, alone: bool) -> dict[str, Tensor]:
+        """Add up the gradients of both networks over a batch, or over this process's part of it; return its losses."""
         self._forget_gradients()
         sums: dict[str, Tensor] = {}
         batch = torch.split(photos, self.micro)
         for number, part in enumerate(batch, start=1):
             share = len(part) / len(photos)
-            with nullcontext() if number == len(batch) else unsynchronized(self._generator, self._critic):
+            last = number == len(batch) and not alone
+            with nullcontext() if last else unsynchronized(self._generator, self._critic):
                 losses = self._gradients_of_part(part, share, stage)
             for name, loss in losses.items():
                 sums[name] = sums[name] + share * loss if name in sums else share * loss
@@ -186,8 +196,7 @@ class Trainer:
         return dict(zip(losses, means.unbind(), strict=True))
 
     def _descend(self, losses: dict[str, Tensor]) -> None:
-        learned = [parameter for parameters in self._learned.values() for parameter in parameters]
-        gradients = [parameter.grad for parameter in learned if parameter.grad is not None]
+        gradients = [learned.grad for learned in self._all_learned if learned.grad is not None]
         # One number decides for both networks, and nobody waits for it: the optimizers read it on the device.
         norm = torch.nn.utils.get_total_norm(gradients) + torch.stack(list(losses.values())).sum()
         not_a_number = (~torch.isfinite(norm)).float()
@@ -196,6 +205,10 @@ class Trainer:
             optimizer.step()
         self.skipped += not_a_number
         self.skipped_in_a_row = (self.skipped_in_a_row + 1) * not_a_number
+
+    @property
+    def _all_learned(self) -> list[nn.Parameter]:
+        return [parameter for parameters in self._learned.values() for parameter in parameters]
 
     def _forget_gradients(self) -> None:
         for optimizer in self._optimizers.values():
