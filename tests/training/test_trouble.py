@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -185,6 +187,32 @@ def test_what_cannot_be_saved_in_the_end_is_a_failure(monkeypatch: pytest.Monkey
     with pytest.raises(ZooError, match="the disk is full"):
         train(tiny(), name="mine")
     assert Run.open("runs/mine").info["state"] == "failed"
+
+
+def test_on_sigterm_a_checkpoint_that_is_being_written_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = threading.Event()
+    save, finish = zoo.training.checkpoint.save_checkpoint, zoo.training.loop._Loop._has_just_saved
+
+    def slow(*arguments: Any) -> Path:
+        os.kill(os.getpid(), signal.SIGTERM)
+        asked.wait(10)
+        return save(*arguments)
+
+    def noted(self: Any) -> bool:
+        asked.set()
+        return finish(self)
+
+    recipe = tiny(steps=20, evaluate=4)
+    with monkeypatch.context() as patched:
+        patched.setattr(zoo.training.checkpoint, "save_checkpoint", slow)
+        patched.setattr(zoo.training.loop._Loop, "_has_just_saved", noted)
+        run = train(recipe, name="mine")
+    assert run.info["state"] == "interrupted"
+    assert [path.name for path in run.checkpoints.iterdir()] == ["step-00000004"]
+    resume(run)
+    whole = train(recipe, name="whole")
+    assert same(weights(run), weights(whole))
+    assert [line.get("losses") for line in run.metrics] == [line.get("losses") for line in whole.metrics]
 
 
 # ------------------------------------------------------------------------------------- versions of the model

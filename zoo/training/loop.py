@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -36,6 +37,8 @@ LOG_EVERY = 10
 """Steps between two lines of metrics."""
 SAVE_EVERY = 600.0
 """Seconds between two checkpoints, where no look comes first."""
+RECENT = 10.0
+"""Seconds: on SIGTERM, which clusters follow with SIGKILL, a checkpoint as old as this is not followed by another."""
 HEARTBEAT = 15.0
 """Seconds between two signs of life in run.json."""
 BAD_STEPS, GO_BACKS = 10, 3
@@ -141,6 +144,8 @@ class _Loop:
         self.complained: set[str] = set()
         self.before = 0.0
         self.started = self.saved = self.beat = time.monotonic()
+        self.newest = -math.inf
+        """When the newest checkpoint of this process was taken."""
         self.window = Window(trainer)
 
     def restore(self) -> list[str]:
@@ -241,12 +246,26 @@ class _Loop:
         if share >= 1:
             self._log()
             self._look()
-        # Nothing changes the weights any more, and whoever sent a signal may not wait for long.
-        self._save(self._milestone() if share >= 1 else None, copy=False)
-        self.saver.wait()
+        if share >= 1 or signal.SIGTERM not in stop or not self._has_just_saved():
+            # Nothing changes the weights any more: no copy.
+            self._save(self._milestone() if share >= 1 else None, copy=False)
+            self.saver.wait()
         if CHECKPOINT in self.complained:
             raise ZooError(f"{self.run.path}: what was learned could not be saved")
         return "finished" if share >= 1 else "interrupted"
+
+    def _has_just_saved(self) -> bool:
+        """Say whether the newest checkpoint will do for one who has no time, and finish it if it is being written.
+
+        What came after it will be learned again, exactly.
+        """
+        if time.monotonic() - self.newest > RECENT or CHECKPOINT in self.complained:
+            return False
+        try:
+            self.saver.wait()
+        except OSError:
+            return False
+        return True
 
     def _agree(self, stop: list[int]) -> tuple[bool, float]:
         return self.ranks.agree(bool(stop), self.share, self.parts.device)
@@ -329,7 +348,7 @@ class _Loop:
 
         self._on_disk(CHECKPOINT, write)
         self._write_info("running")
-        self.saved = time.monotonic()
+        self.saved = self.newest = time.monotonic()
 
     def _go_back(self) -> None:
         self.go_backs += 1
