@@ -94,7 +94,16 @@ class ImageLoss(Protocol):
 
 
 class AdversarialLoss(Protocol):
-    """Both sides of the game, over the logits of one scale; zoo takes the mean over several."""
+    """Both sides of the game, over the logits of one scale; zoo takes the mean over several.
+
+    A loss that holds the critic back by its gradients has a method beside them,
+
+        def penalty(self, critic: Critic, real: Picture, fake: Picture) -> Tensor
+
+    which returns another scalar for the critic to minimize. It is called in float32, outside of autocast, with the bare
+    network and a fake that is cut off from the generator. An integer attribute `penalty_every` (1 where there is none)
+    says at which steps: at every so many of them, counted so many times; at none if it is 0.
+    """
 
     def critic(self, real: Tensor, fake: Tensor) -> Tensor:
         """What the critic minimizes: a scalar."""

@@ -109,6 +109,33 @@ def test_adversarial_losses_pull_the_right_way_in_float32(loss: Any) -> None:
         assert (fake.grad > 0).all()
 
 
+class Linear(nn.Module):
+    """A critic whose gradient is known: its logits are w·chroma, one for each pixel, at one scale or at two."""
+
+    def __init__(self, scales: int = 1) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([0.3, -0.4]))
+        self.scales = scales
+
+    def forward(self, lightness: Tensor, chroma: Tensor) -> list[Tensor]:
+        return [torch.einsum("c,nchw->nhw", self.weight, chroma)] * self.scales
+
+
+@pytest.mark.parametrize("game", [CrossEntropy, LeastSquares, Hinge])
+@pytest.mark.parametrize(("size", "scales"), [(1, 1), (4, 1), (4, 2)])
+def test_the_penalty_is_half_the_squared_norm_of_the_gradient_of_a_logit(game: Any, size: int, scales: int) -> None:
+    critic = Linear(scales)
+    real = StandIn(torch.rand(3, 2, size, size))
+    penalty = game(r1=10).penalty(critic, real, real)
+    assert penalty.item() == pytest.approx(10 / 2 * (0.3**2 + 0.4**2))
+    penalty.backward()
+    assert torch.allclose(critic.weight.grad, 10 * critic.weight.detach())
+
+
+def test_there_is_no_penalty_unless_asked_for() -> None:
+    assert [loss.penalty_every for loss in (Hinge(), Hinge(r1=1), Hinge(r1=1, r1_every=4))] == [0, 16, 4]
+
+
 @pytest.mark.parametrize("net", ["vgg16", "vgg11_bn", "resnet18", "test_convnext"])
 def test_features_are_frozen_and_without_a_classifier(net: str) -> None:
     loss = Perceptual(net=net, weights="random", layers=(0, 1)).train()

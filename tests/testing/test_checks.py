@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from typer.testing import CliRunner, Result
 
 from zoo import Run, hookimpl, registry
-from zoo.contracts import FILLED_IN, KINDS, Kind, Picture, Split
+from zoo.contracts import FILLED_IN, KINDS, Critic, Kind, Picture, Split
 from zoo.data.picture import LabPicture
 from zoo.main import app
 from zoo.registry import Registry
@@ -260,6 +260,17 @@ class Overflowing(Game):
         return -fake.sigmoid().log().mean()
 
 
+class OnceOnly(Game):
+    """Forgets that the gradient's gradient is wanted."""
+
+    def penalty(self, critic: Critic, real: Picture, fake: Picture) -> Tensor:
+        chroma = real.chroma.detach().requires_grad_()
+        logits = critic(real.lightness, chroma)
+        assert isinstance(logits, Tensor)
+        (gradient,) = torch.autograd.grad(logits.sum(), chroma)
+        return gradient.square().sum()
+
+
 class Floats(Photos):
     """Photographs from 0 to 1."""
 
@@ -347,6 +358,7 @@ WRONG: list[tuple[Kind, Callable[..., Any], str, str]] = [
     ("loss", nothing, "loss made", "what the factory returns (object) is no loss"),
     ("loss", UpsideDown, "signs", "the generator's side is 0.5 where its pictures pass and -0.5 where they don't"),
     ("loss", Overflowing, "extreme logits", "logits of 100 and -100: generator(…) returns inf"),
+    ("loss", OnceOnly, "penalty", "cut off from the critic: compute gradients with create_graph=True"),
     ("dataset", Floats, "photographs", "photograph 0 is torch.float32, expected torch.uint8, 0 to 255"),
     ("dataset", Small, "photographs", "photograph 0 is 24 × 8 pixels: no side may be below 16"),
     ("dataset", Restless, "same photograph", "photograph 0 is another one the second time"),

@@ -12,6 +12,7 @@ from tiny import TINY, Notes, same, weights
 from tiny import tiny as smaller
 from torch import Tensor
 
+import zoo.training.loop
 from zoo import Recipe, load_model, registry, train
 from zoo.errors import UsageError
 from zoo.photo import Photo
@@ -97,6 +98,7 @@ def test_it_learns() -> None:
             id="SIGTERM, bf16, spectral norm",
         ),
         pytest.param(signal.SIGTERM, {"size": "16,24,32", "memory": "low"}, id="SIGTERM, growing crops, low memory"),
+        pytest.param(signal.SIGINT, {"loss": "l1+adv:r1=5,r1_every=3", "workers": 1}, id="SIGINT, penalty, loader"),
     ],
 )
 def test_a_stopped_run_goes_on_exactly(
@@ -114,6 +116,7 @@ def test_a_stopped_run_goes_on_exactly(
 
     with monkeypatch.context() as patched:
         patched.setattr(Trainer, "step", stopping)
+        patched.setattr(zoo.training.loop, "RECENT", 0.0)
         stopped = train(recipe, name="stopped")
     assert stopped.info["state"] == "interrupted"
     assert stopped.info["progress"]["steps"] == stop_at

@@ -54,8 +54,9 @@ def assert_close(ours: Run, theirs: Run) -> None:
 
 @pytest.mark.slow
 def test_two_processes_compute_what_one_does_and_go_on_as_one() -> None:
-    one = train(tiny(steps=12), name="one")
-    two = zoo(*arguments(), "--devices", "2", "--name", "two")
+    penalty = "l1+adv:r1=5,r1_every=2"
+    one = train(tiny(steps=12, loss=penalty), name="one")
+    two = zoo(*arguments(loss=penalty), "--devices", "2", "--name", "two")
     output = two.communicate(timeout=120)[0]
     assert two.returncode == 0, output
     assert output.count("finished: ") == 1

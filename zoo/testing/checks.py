@@ -53,6 +53,7 @@ ADVERSARIAL_LOSS: tuple[Check, ...] = (
     losses.signs,
     losses.bfloat16_logits,
     losses.extreme_logits,
+    losses.penalty,
 )
 DATASET: tuple[Check, ...] = (
     datasets.dataset_made,

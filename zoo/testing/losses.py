@@ -140,6 +140,42 @@ def extreme_logits(subject: Subject) -> str:
     return "logits of 0, 100 and -100 give numbers"
 
 
+def penalty(subject: Subject) -> str:
+    """What it takes from the critic because of its gradients, if anything, teaches the critic."""
+    if not hasattr(subject.made, "penalty"):
+        return "none"
+    every = getattr(subject.made, "penalty_every", 1)
+    expect(
+        isinstance(every, int) and every >= 0,
+        f"penalty_every is {every!r}: it must be a whole number of steps, or 0 for no penalty",
+    )
+    if not every:
+        return "switched off by these options"
+    torch.manual_seed(0)
+    critic = _Curved().to(subject.device)
+    real = pictures(size=subject.size, device=subject.device)
+    value = subject.made.penalty(critic, real, LabPicture(real.lightness, 0.5 * real.chroma))
+    _expect_scalar(value, "penalty(…)")
+    expect(value.requires_grad, "penalty(…) is cut off from the critic: compute gradients with create_graph=True")
+    value.backward()
+    gradients = [p.grad for p in critic.parameters() if p.grad is not None]
+    expect(gradients, "no gradient of penalty(…) reaches the critic's weights")
+    expect(all(gradient.isfinite().all() for gradient in gradients), "the gradient of penalty(…) is NaN or infinite")
+    return f"{value.detach():.4g} for a critic of two layers; at every {every}. step"
+
+
+class _Curved(nn.Module):
+    """The smallest critic whose gradient depends on the picture."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Softplus(), nn.Conv2d(4, 1, 3))
+
+    def forward(self, lightness: Tensor, chroma: Tensor) -> Tensor:
+        logits: Tensor = self.layers(torch.cat([lightness, chroma], dim=1))
+        return logits
+
+
 def is_adversarial(loss: object) -> bool:
     """Whether a loss has the two methods of one over logits."""
     return all(callable(getattr(loss, side, None)) for side in ("critic", "generator"))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo import registry
-from zoo.contracts import AdversarialLoss, ImageLoss, Picture
+from zoo.contracts import AdversarialLoss, Critic, ImageLoss, Picture
 from zoo.recipe import Recipe
 
 
@@ -65,6 +65,19 @@ class Objective:
             total = total + term.weight * _mean_over_scales(side.critic, real, fake)
         assert isinstance(total, Tensor), "a recipe with a critic has an adversarial loss"
         return total
+
+    def penalties(self, critic: Critic, real: Picture, fake: Picture, step: int) -> list[Tensor]:
+        """Return what the adversarial losses take from the critic at a step because of its gradients: scalars."""
+        terms = [(term, _penalty_every(term.loss)) for term in self._adversarial]
+        return [
+            term.weight * every * term.loss.penalty(critic, real, fake)
+            for term, every in terms
+            if every and step % every == 0
+        ]
+
+
+def _penalty_every(loss: AdversarialLoss) -> int:
+    return int(getattr(loss, "penalty_every", 1)) if hasattr(loss, "penalty") else 0
 
 
 def _mean_over_scales(side: Callable[..., Tensor], *logits: Tensor | Sequence[Tensor]) -> Tensor:

@@ -174,11 +174,14 @@ class Trainer:
             with self._autocast():
                 real_logits = critic(real.lightness, real.chroma)
                 fake_logits = critic(fake.lightness, fake.chroma)
-            losses["critic"] = parts.objective.critic(real_logits, fake_logits)
+            judged = losses["critic"] = parts.objective.critic(real_logits, fake_logits)
+            if penalties := self._penalties(real, fake):
+                losses["penalty"] = torch.stack(penalties).sum()
+                judged = judged + losses["penalty"]
             # One forward pass serves both networks: this backward pass ends at the critic's weights, and the
             # generator's, below, goes through the critic without stopping at them.
             again = stage == "gan"
-            torch.autograd.backward(losses["critic"] * share, inputs=self._learned["critic"], retain_graph=again)
+            torch.autograd.backward(judged * share, inputs=self._learned["critic"], retain_graph=again)
         if stage == "critic":
             return {name: loss.detach() for name, loss in losses.items()}
         with self._autocast():
@@ -188,6 +191,13 @@ class Trainer:
         total = torch.stack(list(generators.values())).sum()
         torch.autograd.backward(total * share, inputs=self._learned["generator"])
         return {name: loss.detach() for name, loss in (losses | generators).items()}
+
+    def _penalties(self, real: LabPicture, fake: LabPicture) -> list[Tensor]:
+        # Past compilers, which cannot differentiate twice, and past autocast, in which gradients' gradients are coarse.
+        assert self.parts.critic is not None
+        with torch.autocast(self.parts.device.type, enabled=False):
+            cut_off = LabPicture(fake.lightness, fake.chroma.detach())
+            return self.parts.objective.penalties(self.parts.critic, real, cut_off, self.steps)
 
     def _mean_over_ranks(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
         if self.ranks.world == 1:
