@@ -13,6 +13,7 @@ Ranges of sRGB colours: L* in [0, 100], a* in [-86.2, 98.3], b* in [-107.9, 94.5
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -55,8 +56,7 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
     """
     with _full_precision(rgb):
         if rgb.dtype == torch.uint8:  # there are only 256 values to compute: three times as fast
-            table = _linear(torch.arange(256, dtype=torch.float64) / 255.0).float().to(rgb.device)
-            linear = table.index_select(0, rgb.flatten().int()).view(rgb.shape)
+            linear = _linear_of_bytes(rgb.device).index_select(0, rgb.flatten().int()).view(rgb.shape)
         else:
             linear = _linear(_as_float(rgb))
         return _lab(*linear.unbind(-3))
@@ -193,6 +193,13 @@ def _as_float(values: Tensor) -> Tensor:
     if values.dtype == torch.uint8:
         return values.float() / 255.0
     return values if values.dtype == torch.float64 else values.float()
+
+
+@cache
+def _linear_of_bytes(device: torch.device) -> Tensor:
+    # Kept: sending it to a GPU at every step would wait for the GPU.
+    with torch.inference_mode(False):
+        return _linear(torch.arange(256, dtype=torch.float64) / 255.0).float().to(device)
 
 
 def _linear(rgb: Tensor) -> Tensor:

@@ -115,6 +115,11 @@ def compiles(wanted: str, device: torch.device) -> bool:
     return wanted == "max" or (wanted == "auto" and device.type == "cuda")
 
 
+def captures(wanted: str, device: torch.device) -> bool:
+    """Whether a whole training step becomes a CUDA graph."""
+    return wanted == "max" and device.type == "cuda"
+
+
 def _fast_at_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))

@@ -98,7 +98,7 @@ class Recipe(BaseModel):
         description="bf16 runs the networks in bfloat16; auto does so where the hardware is fast at it",
     )
     compile: Literal["auto", "off", "max"] = Field(
-        "auto", description="torch.compile: auto on CUDA alone, max everywhere and with tuning"
+        "auto", description="torch.compile: auto on CUDA alone, max everywhere, tuned, and as a CUDA graph"
     )
     memory: Literal["normal", "low"] = Field(
         "normal", description="low computes the generator's activations twice instead of keeping them"

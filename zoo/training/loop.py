@@ -224,7 +224,7 @@ class _Loop:
             if trainer.micro < micro:
                 self.watcher.said(f"out of memory: going on with batches in parts of {trainer.micro}")
             if trainer.fell_back:
-                self.watcher.said(f"torch.compile gave up, going on without it: {trainer.fell_back[:200]}")
+                self.watcher.said(trainer.fell_back[:250])
                 trainer.fell_back = ""
             if trainer.steps % LOG_EVERY == 0:
                 self._log()

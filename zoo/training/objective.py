@@ -68,12 +68,13 @@ class Objective:
 
     def penalties(self, critic: Critic, real: Picture, fake: Picture, step: int) -> list[Tensor]:
         """Return what the adversarial losses take from the critic at a step because of its gradients: scalars."""
-        terms = [(term, _penalty_every(term.loss)) for term in self._adversarial]
-        return [
-            term.weight * every * term.loss.penalty(critic, real, fake)
-            for term, every in terms
-            if every and step % every == 0
-        ]
+        due = [self._adversarial[index] for index in self.due(step)]
+        return [term.weight * _penalty_every(term.loss) * term.loss.penalty(critic, real, fake) for term in due]
+
+    def due(self, step: int) -> tuple[int, ...]:
+        """Return which of the adversarial losses have a penalty at a step."""
+        every = [_penalty_every(term.loss) for term in self._adversarial]
+        return tuple(index for index, steps in enumerate(every) if steps and step % steps == 0)
 
 
 def _penalty_every(loss: AdversarialLoss) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from contextlib import nullcontext
 from typing import Any, cast
 
@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from zoo.data.picture import LabPicture
-from zoo.device import compiles, pick_memory_format
+from zoo.device import captures, compiles, pick_memory_format
 from zoo.errors import ZooError
 from zoo.model import predict_chroma
 from zoo.plugins import one_line
 from zoo.recipe import Stage
 from zoo.training.assembly import Assembly
+from zoo.training.capture import Recorder
 from zoo.training.ranks import Ranks, unsynchronized
 from zoo.training.recompute import recompute_activations
 
@@ -38,10 +39,13 @@ class Trainer:
         self.skipped = torch.zeros((), device=parts.device)
         """Steps not taken since a gradient was not a number."""
         self.skipped_in_a_row = torch.zeros((), device=parts.device)
-        self._went_well: set[tuple[Stage, torch.Size]] = set()
-        """Forms of a step that all of several processes had memory for."""
         self.fell_back = ""
-        """Why torch.compile was given up, if it was."""
+        """What made training faster and was given up, and why, in words; empty if nothing was."""
+        self._went_well: set[Hashable] = set()
+        """Forms of a step that all of several processes had memory for."""
+        # Processes that wait for one another within a step cannot record it.
+        recorded = captures(parts.recipe.compile, parts.device) and self.ranks.world == 1
+        self._recorder = Recorder() if recorded else None
         if parts.recipe.sync_batch_norm:
             parts.generator = self.ranks.share_statistics(parts.generator)
             parts.critic = None if parts.critic is None else self.ranks.share_statistics(parts.critic)
@@ -49,6 +53,8 @@ class Trainer:
         if parts.critic is not None:
             self._learned["critic"] = _learned(parts.critic)
         self._optimizers = {name: self._adam(learned) for name, learned in self._learned.items()}
+        self._rates = {name: torch.tensor(self._rate(name), device=parts.device) for name in self._learned}
+        """The learning rates where a recorded step finds them."""
         self.average = copy.deepcopy(parts.generator).eval().requires_grad_(False) if parts.recipe.ema else None
         """The generator's exponential moving average, or None."""
         if parts.recipe.memory == "low":
@@ -90,8 +96,9 @@ class Trainer:
     def set_rate(self, factor: float) -> None:
         """Set the learning rates to a share of the recipe's."""
         for name, optimizer in self._optimizers.items():
+            rate = self._rate(name) * factor
             for group in optimizer.param_groups:
-                group["lr"] = self._rate(name) * factor
+                group["lr"] = rate if self._recorder is None else self._rates[name].fill_(rate)
 
     def settle(self) -> None:
         """Make what several processes counted each for itself, batch norm's statistics, the same for all."""
@@ -113,18 +120,51 @@ class Trainer:
         Raises:
             torch.OutOfMemoryError: not even one picture fits.
         """
-        form = (stage, photos.shape)
+        losses = self._replayed(photos, stage) if self._recorder is not None else None
+        if losses is None:
+            losses = self._taken(photos, stage)
+        self.steps += 1
+        self.images += len(photos) * self.ranks.world
+        if self.average is not None and stage != "critic":
+            self._update_average(self.average)
+        return losses
+
+    def _form(self, photos: Tensor, stage: Stage) -> Hashable:
+        """What a step's operations and its memory depend on."""
+        return stage, photos.shape, self.micro, self.parts.objective.due(self.steps)
+
+    def _replayed(self, photos: Tensor, stage: Stage) -> dict[str, Tensor] | None:
+        assert self._recorder is not None
+        try:
+            form = self._form(photos, stage)
+            return self._recorder.replay(form, photos, lambda same: self._descend(self._gradients(same, stage)))
+        except Exception as error:
+            self._recorder = None
+            self.fell_back = f"the step cannot be a CUDA graph, going on without: {one_line(error)}"
+            return None
+
+    def _taken(self, photos: Tensor, stage: Stage) -> dict[str, Tensor]:
         # Several processes average their gradients within the backward pass, where none may fail and begin again. So
         # until a step of this form has gone well on all of them, each computes its own first, and then they meet.
-        alone = self.ranks.world > 1 and form not in self._went_well and not self.parts.recipe.sync_batch_norm
+        several = self.ranks.world > 1 and not self.parts.recipe.sync_batch_norm
+        alone = several and self._form(photos, stage) not in self._went_well
+        losses = self._gradients_that_fit(photos, stage, alone)
+        if alone:
+            self.micro = self.ranks.smallest(self.micro, photos.device)
+            self.ranks.average([learned.grad for learned in self._all_learned if learned.grad is not None])
+            self._went_well.add(self._form(photos, stage))
+        return self._descend(losses)
+
+    def _gradients_that_fit(self, photos: Tensor, stage: Stage, alone: bool) -> dict[str, Tensor]:
+        """Take smaller parts where memory runs out, and do without the compiler where it fails."""
         while True:
             try:
-                losses = self._gradients(photos, stage, alone)
-                break
+                return self._gradients(photos, stage, alone)
             except Exception as error:
                 if self._compiled and not out_of_memory(error):
                     # What is not the compiler's fault comes again without it.
-                    self._compiled, self.fell_back = False, one_line(error)
+                    self._compiled = False
+                    self.fell_back = f"torch.compile gave up, going on without it: {one_line(error)}"
                     self._make_callable()
                     continue
                 if not out_of_memory(error) or self.micro == 1 or (self.ranks.world > 1 and not alone):
@@ -134,19 +174,8 @@ class Trainer:
             self._forget_gradients()
             if self.parts.device.type == "cuda":
                 torch.cuda.empty_cache()
-        if alone:
-            self.micro = self.ranks.smallest(self.micro, photos.device)
-            self.ranks.average([learned.grad for learned in self._all_learned if learned.grad is not None])
-            self._went_well.add(form)
-        losses = self._mean_over_ranks(losses)
-        self._descend(losses)
-        self.steps += 1
-        self.images += len(photos) * self.ranks.world
-        if self.average is not None and stage != "critic":
-            self._update_average(self.average)
-        return losses
 
-    def _gradients(self, photos: Tensor, stage: Stage, alone: bool) -> dict[str, Tensor]:
+    def _gradients(self, photos: Tensor, stage: Stage, alone: bool = False) -> dict[str, Tensor]:
         """Add up the gradients of both networks over a batch, or over this process's part of it; return its losses."""
         self._forget_gradients()
         sums: dict[str, Tensor] = {}
@@ -199,13 +228,11 @@ class Trainer:
             cut_off = LabPicture(fake.lightness, fake.chroma.detach())
             return self.parts.objective.penalties(self.parts.critic, real, cut_off, self.steps)
 
-    def _mean_over_ranks(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
-        if self.ranks.world == 1:
-            return losses
-        means = self.ranks.sum(torch.stack(list(losses.values()))) / self.ranks.world
-        return dict(zip(losses, means.unbind(), strict=True))
-
-    def _descend(self, losses: dict[str, Tensor]) -> None:
+    def _descend(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Move the networks, unless something is not a number; return the losses' means over all processes."""
+        if self.ranks.world > 1:
+            means = self.ranks.sum(torch.stack(list(losses.values()))) / self.ranks.world
+            losses = dict(zip(losses, means.unbind(), strict=True))
         gradients = [learned.grad for learned in self._all_learned if learned.grad is not None]
         # One number decides for both networks, and nobody waits for it: the optimizers read it on the device.
         norm = torch.nn.utils.get_total_norm(gradients) + torch.stack(list(losses.values())).sum()
@@ -214,7 +241,8 @@ class Trainer:
             optimizer.grad_scale, optimizer.found_inf = None, not_a_number  # type: ignore[attr-defined]
             optimizer.step()
         self.skipped += not_a_number
-        self.skipped_in_a_row = (self.skipped_in_a_row + 1) * not_a_number
+        self.skipped_in_a_row.add_(1).mul_(not_a_number)
+        return losses
 
     @property
     def _all_learned(self) -> list[nn.Parameter]:
@@ -240,7 +268,8 @@ class Trainer:
 
     def _adam(self, learned: list[nn.Parameter]) -> torch.optim.Adam:
         recipe = self.parts.recipe
-        return torch.optim.Adam(learned, lr=recipe.lr, betas=(recipe.beta1, recipe.beta2), fused=True)
+        betas = recipe.beta1, recipe.beta2
+        return torch.optim.Adam(learned, lr=recipe.lr, betas=betas, fused=True, capturable=self._recorder is not None)
 
     def _rate(self, network: str) -> float:
         recipe = self.parts.recipe
@@ -260,7 +289,7 @@ class Trainer:
         groups = {}
         for name, optimizer in self._optimizers.items():
             state = optimizer.state_dict()
-            groups[name] = state["param_groups"]
+            groups[name] = [{**group, "lr": float(group["lr"])} for group in state["param_groups"]]
             for index, moments in state["state"].items():
                 tensors |= {f"{name}-optimizer/{index}/{key}": value for key, value in moments.items()}
         return tensors, {"steps": self.steps, "images": self.images, "micro": self.micro, "optimizers": groups}
@@ -272,6 +301,8 @@ class Trainer:
             ZooError: it is the state of other networks.
         """
         self.steps, self.images, self.micro = state["steps"], state["images"], state["micro"]
+        if self._recorder is not None:
+            self._recorder.forget()
         try:
             for name, network in self._networks().items():
                 network.load_state_dict(_under(f"{name}/", tensors))
@@ -283,7 +314,8 @@ class Trainer:
                     # Fused optimizers take it for granted that moments lie in memory as their parameter does.
                     laid = torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
                     moments.setdefault(int(index), {})[what] = laid
-                optimizer.load_state_dict({"state": moments, "param_groups": state["optimizers"][name]})
+                groups = [{**group, "capturable": self._recorder is not None} for group in state["optimizers"][name]]
+                optimizer.load_state_dict({"state": moments, "param_groups": groups})
             self.skipped = tensors["skipped/ever"].to(self.parts.device)
             self.skipped_in_a_row = tensors["skipped/in_a_row"].to(self.parts.device)
         except (RuntimeError, LookupError, ValueError) as error:
