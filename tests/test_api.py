@@ -36,7 +36,7 @@ def test_the_public_things_are_among_them() -> None:
     assert {"zoo.train", "zoo.Recipe.named", "zoo.registry.get", "zoo.contracts.Picture.rgb", "zoo run"} <= found.keys()
     assert {"zoo.hookspecs.zoo_components", "zoo.Register.loss", "registry.toml", "recipe.toml"} <= found.keys()
     assert found["zoo.load_model"]["device"] == "number 1, str = 'auto'"
-    assert found["zoo resume"].keys() == {"folder", "--epochs", "--steps", "--minutes", "--devices"}
+    assert found["zoo resume"].keys() == {"folder", "--extend", "--epochs", "--steps", "--minutes", "--devices"}
     assert found["recipe.toml"]["batch"] == "int = 4"
     assert API["from_text"](API["as_text"](found)) == found
 

@@ -152,7 +152,7 @@ def test_a_run_out_of_a_graph_is_resumed() -> None:
     recipe = tiny(**{**CHANGES, "evaluate": 6, "steps": 12})
     whole = train(recipe, name="whole")
     half = train(recipe.model_copy(update={"steps": 6}), name="half")
-    assert losses(resume(half, steps=12))[-1] == losses(whole)[-1]
+    assert losses(resume(half, extend=True, steps=12))[-1] == losses(whole)[-1]
     assert same(weights(half), weights(whole))
 
 

@@ -158,7 +158,7 @@ def test_the_examples_of_the_hooks_page_follow_a_run(followed: Any, monkeypatch:
 def stopped_and_resumed(recipe: Any) -> Run:
     """A run of twice as many steps as the recipe says, lengthened after its end."""
     run = train(recipe, name="mine")
-    return resume(run, steps=2 * recipe.steps)
+    return resume(run, extend=True, steps=2 * recipe.steps)
 
 
 def test_csv_holds_every_measure_once() -> None:
@@ -179,7 +179,7 @@ def test_a_resumed_run_forgets_the_lines_of_steps_that_it_takes_again() -> None:
     run = train(tiny(steps=10, track="csv"), name="mine")
     with (run.path / "metrics.csv").open("a") as file:
         file.write("99,loss/l1,1.0\n98,loss")
-    resume(run, steps=20)
+    resume(run, extend=True, steps=20)
     text = (run.path / "metrics.csv").read_text()
     assert "99,loss/l1" not in text
     assert "98,loss" not in text

@@ -262,7 +262,11 @@ def test_a_run_begins_with_a_model_and_its_critic() -> None:
 
 def test_a_finished_run_is_lengthened() -> None:
     run = train(tiny(decay=0), name="mine")
-    resume(run, steps=8)
+    with pytest.raises(UsageError, match="is finished; --extend with --epochs, --steps or --minutes lengthens it"):
+        resume(run, steps=8)
+    with pytest.raises(UsageError, match="--extend needs another end"):
+        resume(run, extend=True)
+    resume(run, extend=True, steps=8)
     assert run.info["state"] == "finished"
     assert run.info["progress"]["steps"] == 8
     assert run.recipe.steps == 8
@@ -288,10 +292,10 @@ def test_two_processes_never_write_one_run() -> None:
     try:
         assert holder.stdout.readline()
         with pytest.raises(ZooError, match=r"the run .*mine is in use by process \d+ on "):
-            resume(Run.open("runs/mine"), steps=9)
+            resume(Run.open("runs/mine"), extend=True, steps=9)
     finally:
         holder.communicate(b"\n")
-    resume(run, steps=9)
+    resume(run, extend=True, steps=9)
 
 
 def test_a_run_whose_process_is_gone_is_lost() -> None:

@@ -12,15 +12,17 @@ from zoo.commands._training import follow
 
 def resume(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="The run's folder.")],
+    extend: Annotated[bool, typer.Option("--extend", help="Go on with a finished run, to another end.")] = False,
     epochs: Annotated[float | None, typer.Option(help="Another end: so many rounds through the data.")] = None,
     steps: Annotated[int | None, typer.Option(help="Another end: so many steps.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Another end: so many minutes.")] = None,
     devices: Annotated[int, typer.Option(min=1, help="Train on so many GPUs of this machine.")] = 1,
 ) -> None:
-    """Go on with a run from its newest checkpoint, as if it had never stopped; another end lengthens it."""
+    """Go on with a run from its newest checkpoint, as if it had never stopped."""
     from zoo.run import Run
 
     run = Run.open(folder)
     from zoo import training
 
-    follow(lambda watcher: training.resume(run, watcher=watcher, epochs=epochs, steps=steps, minutes=minutes), devices)
+    end = {"epochs": epochs, "steps": steps, "minutes": minutes}
+    follow(lambda watcher: training.resume(run, extend=extend, watcher=watcher, **end), devices)

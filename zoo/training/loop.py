@@ -81,24 +81,29 @@ def train(
         return _Loop(run, trainer, followers, watcher or Watcher()).go()
 
 
-def resume(run: Run | Path | str, *, watcher: Watcher | None = None, **extension: float | None) -> Run:
+def resume(
+    run: Run | Path | str, *, extend: bool = False, watcher: Watcher | None = None, **another_end: float | None
+) -> Run:
     """Go on with a run from its newest checkpoint, as if it had never stopped.
 
     Args:
         run: the run, or its folder.
+        extend: go on with a run that is finished, too.
         watcher: is told how it goes.
-        extension: another end (epochs, steps or minutes, as in a recipe), to lengthen a run that is finished, say.
+        another_end: epochs, steps or minutes, as in a recipe; from the run's first step on.
 
     Raises:
-        UsageError: there is no such run, or it is finished.
+        UsageError: there is no such run, it is finished, or it cannot be extended so.
         ZooError: it has no checkpoint, is being written by another process, or fails again.
     """
     run = run if isinstance(run, Run) else Run.open(run)
     recipe = run.recipe
-    if any(extension.values()):
-        recipe = recipe.lengthened(**extension)
-    elif run.info["state"] == "finished":
-        raise UsageError(f"the run {run.path} is finished; --epochs, --steps or --minutes lengthen it")
+    if any(another_end.values()):
+        recipe = recipe.lengthened(**another_end)
+    elif extend:
+        raise UsageError("--extend needs another end: --epochs, --steps or --minutes, from the run's first step on")
+    if run.info["state"] == "finished" and not extend:
+        raise UsageError(f"the run {run.path} is finished; --extend with --epochs, --steps or --minutes lengthens it")
     with joined(recipe.device) as ranks, run.lock() if ranks.is_first else nullcontext():
         parts = assemble(recipe, restoring=True, device=ranks.device(recipe.device))
         loop = _Loop(run, Trainer(parts, ranks), Followers.of(parts.recipe, ranks), watcher or Watcher())
