@@ -476,7 +476,8 @@ def _dpi(image: Image.Image) -> tuple[float, float] | None:
 # ------------------------------------------------------------------------------------------------- writing
 
 _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
-    ".png": ("PNG", {}),
+    # A third of the time that the default, 6, takes, for files of nearly the same length: see docs/performance.md.
+    ".png": ("PNG", {"compress_level": 3}),
     ".tif": ("TIFF", {"compression": "raw"}),  # Pillow cannot compress TIFF files and keep the camera's notes
     ".tiff": ("TIFF", {"compression": "raw"}),
     ".webp": ("WEBP", {"lossless": True, "exact": True}),
