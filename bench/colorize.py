@@ -11,24 +11,23 @@ import tempfile
 import time
 from pathlib import Path
 
-import torch
 from common import machine, make_photographs
 
 from zoo import Recipe, registry
 from zoo.album import colorize_all, plan
-from zoo.model import Model
+from zoo.model import load_model, save_model
 from zoo.photo import read_photo, save_photo
 
 
 def main() -> None:
     table = {"generator": "unet-deep", "critic": "none", "loss": "l1", "data": "scenes", "steps": 1}
-    generator = registry.get().build("generator", "unet-deep", size=256).eval()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    models = {
-        precision: Model(generator.to(device), Recipe(**table, precision=precision), {}, device)
-        for precision in ("float32", "auto")
-    }
+    weights = registry.get().build("generator", "unet-deep", size=256).state_dict()
+    models = {}
     with tempfile.TemporaryDirectory() as scratch:
+        for precision in ("float32", "auto"):
+            file = Path(scratch) / f"{precision}.safetensors"
+            save_model(file, weights, Recipe(**table, precision=precision), {})
+            models[precision] = load_model(file)
         folder = Path(sys.argv[1]) if len(sys.argv) > 1 else make_photographs(Path(scratch) / "photos", 24, height=640)
         jobs = plan([folder], Path(scratch) / "out")
         jobs[0].target.parent.mkdir(parents=True)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from zoo import color, registry
 from zoo.data.stream import resize
-from zoo.device import pick_device, pick_dtype
+from zoo.device import pick_device, pick_dtype, pick_memory_format
 from zoo.errors import UsageError, ZooError
 from zoo.files import explain_os_error, replacing
 from zoo.photo import Photo
@@ -157,7 +157,8 @@ def load_model(path: Path | str, device: str = "auto") -> Model:
         )
     generator.load_state_dict(weights)
     place = pick_device(device)
-    return Model(generator.to(place).eval(), recipe, about["provenance"], place)
+    layout = pick_memory_format(pick_dtype(recipe.precision, place))
+    return Model(generator.to(device=place, memory_format=layout).eval(), recipe, about["provenance"], place)
 
 
 def read_about(path: Path | str) -> dict[str, Any]:
