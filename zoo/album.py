@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
 
     from zoo.model import Model
     from zoo.photo import Photo
+
+_HANDFUL = 8
+"""Photographs that are taken together, at most."""
+_PIXELS = 20_000_000
+"""A handful with as many pixels takes in no further photograph. One is read, one coloured and one written at a time:
+some 60 megapixels are in memory, or three photographs where they are larger."""
+_SEEN_PIXELS = 2**20
+"""Pixels that the network sees at once, unless a single photograph has more: further ones would only take memory."""
+_WRITERS = 2  # where the network is fast, compressing is what takes longest
 
 
 @dataclass(frozen=True)
@@ -76,9 +86,11 @@ def plan(photos: Iterable[Path], out: Path) -> list[Job]:
 def colorize_all(
     model: Model, jobs: Iterable[Job], *, overwrite: bool = False, size: int | None = None
 ) -> Iterator[Outcome]:
-    """Colour photographs; yield what became of each. One that fails does not stop the others.
+    """Colour photographs; yield what became of each, in their order. One that fails does not stop the others.
 
-    While the network works on one photograph, the next is read and the one before is written.
+    They are taken by the handful. While the network works on one handful, the next is read and the one before is
+    written. Those of a handful that the network sees at the same size go through it together; where that fails, each
+    is tried alone.
 
     Args:
         model: what gives them their colours.
@@ -86,15 +98,31 @@ def colorize_all(
         overwrite: replace results that are there already; otherwise each of them is a failure.
         size: short side that the model sees, in pixels.
     """
+    import torch
+
+    from zoo.model import as_seen, paint, predict
 
     def read(work: _Work) -> None:
         if work.job.target.exists() and not overwrite:
             raise ZooError(f"{work.job.target} is there already (--overwrite replaces it)")
         work.photo = read_photo(work.job.source)
+        work.seen = as_seen(model, work.photo, size)
 
     def color(work: _Work) -> None:
         assert work.photo is not None
-        work.rgb = model.colorize(work.photo, size=size)
+        assert work.seen is not None
+        chroma = predict(model, work.seen[None])[0] if work.chroma is None else work.chroma
+        work.rgb = paint(work.photo, chroma)
+
+    def color_together(handful: list[_Work]) -> Iterator[_Work]:
+        for seen, works in _alike(handful):
+            start = time.monotonic()
+            with suppress(Exception):  # which of them is to blame shows when each is tried alone
+                for work, chroma in zip(works, predict(model, torch.stack(seen)), strict=True):
+                    work.chroma = chroma
+            for work in works:
+                work.seconds += (time.monotonic() - start) / len(works)
+        return (_attempt(color, work) for work in handful)
 
     def write(work: _Work) -> None:
         photo, rgb = work.photo, work.rgb
@@ -103,9 +131,9 @@ def colorize_all(
         work.job.target.parent.mkdir(parents=True, exist_ok=True)
         save_photo(work.job.target, rgb, alpha=photo.alpha, exif=photo.exif, dpi=photo.dpi)
 
-    with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "write") as writer:
-        found = _ahead(reader, read, (_Work(job) for job in jobs))
-        for work in _ahead(writer, write, (_attempt(color, work) for work in found)):
+    with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(_WRITERS, "write") as writers:
+        handfuls = _ahead(reader, _handfuls(_attempt(read, _Work(job)) for job in jobs))
+        for work in _behind(writers, write, (work for handful in handfuls for work in color_together(handful))):
             height, width = (0, 0) if work.rgb is None else work.rgb.shape[1:]
             yield Outcome(work.job, work.seconds, width, height, work.error)
 
@@ -116,20 +144,65 @@ class _Work:
 
     job: Job
     photo: Photo | None = None
+    seen: Tensor | None = None
+    """What the network sees: lightness (1, h, w)."""
+    chroma: Tensor | None = None
+    """What it made of that in company: (2, h, w)."""
     rgb: Tensor | None = None
     seconds: float = 0.0
     error: str | None = None
 
+    @property
+    def pixels(self) -> int:
+        return 0 if self.photo is None else self.photo.width * self.photo.height
 
-def _ahead(executor: Executor, stage: Callable[[_Work], None], works: Iterable[_Work]) -> Iterator[_Work]:
-    """Take works through a stage, in order, beside whatever the reader of the result does."""
-    pending: deque[Future[_Work]] = deque()
+
+def _handfuls(works: Iterable[_Work]) -> Iterator[list[_Work]]:
+    handful: list[_Work] = []
     for work in works:
-        pending.append(executor.submit(_attempt, stage, work))
-        if len(pending) > 1:
-            yield pending.popleft().result()
-    while pending:
-        yield pending.popleft().result()
+        handful.append(work)
+        if len(handful) == _HANDFUL or sum(work.pixels for work in handful) >= _PIXELS:
+            yield handful
+            handful = []
+    if handful:
+        yield handful
+
+
+def _alike(handful: Iterable[_Work]) -> Iterator[tuple[list[Tensor], list[_Work]]]:
+    """Find works that the network sees at the same size, two at least; yield what it sees, (1, h, w) each, and them."""
+    by_size: dict[tuple[int, ...], list[tuple[Tensor, _Work]]] = defaultdict(list)
+    for work in handful:
+        if work.seen is not None:
+            by_size[work.seen.shape].append((work.seen, work))
+    for (_, height, width), found in by_size.items():
+        most = max(1, _SEEN_PIXELS // (height * width))
+        for first in range(0, len(found), most):
+            seen, works = map(list, zip(*found[first : first + most], strict=True))
+            if len(works) > 1:
+                yield seen, works
+
+
+def _ahead(executor: Executor, handfuls: Iterator[list[_Work]]) -> Iterator[list[_Work]]:
+    """Make handfuls, the next one beside whatever is done with this one."""
+    coming = executor.submit(next, handfuls, None)
+    while (handful := coming.result()) is not None:
+        coming = executor.submit(next, handfuls, None)
+        yield handful
+
+
+def _behind(executor: Executor, stage: Callable[[_Work], None], works: Iterable[_Work]) -> Iterator[_Work]:
+    """Take works through the last stage while the next ones are made; yield them in order."""
+    pending: deque[tuple[_Work, Future[_Work]]] = deque()
+    for work in works:
+        pending.append((work, executor.submit(_attempt, stage, work)))
+        while pending and (
+            pending[0][1].done()
+            or len(pending) > _HANDFUL
+            or (len(pending) > 1 and sum(work.pixels for work, _ in pending) > _PIXELS)
+        ):
+            yield pending.popleft()[1].result()
+    for _, future in pending:
+        yield future.result()
 
 
 def _attempt(stage: Callable[[_Work], None], work: _Work) -> _Work:

@@ -43,7 +43,6 @@ class Model:
     """Images seen, data set and its fingerprint, metrics, versions."""
     device: torch.device
 
-    @torch.inference_mode()
     def colorize(self, photo: Photo, *, size: int | None = None) -> Tensor:
         """Give a photograph its colours, at its own size and with its own lightness.
 
@@ -58,14 +57,57 @@ class Model:
         Returns:
             uint8 (3, H, W), sRGB.
         """
-        height, width = photo.lightness.shape[1:]
-        side = size or self.recipe.size
-        scale = min(side / min(height, width), side * (_MOST_PIXELS / (height * width)) ** 0.5)
-        small = resize(photo.lightness, max(1, round(height * scale)), max(1, round(width * scale)))
-        lightness = (small / 50 - 1).clamp(-1, 1)[None].to(self.device)
-        chroma = predict_chroma(self.generator, lightness, pick_dtype(self.recipe.precision, self.device)).cpu()
-        ab = F.interpolate(chroma, (height, width), mode="bilinear", align_corners=False)[0] * color.AB_SCALE
-        return color.join(photo.lightness, ab)
+        return paint(photo, predict(self, as_seen(self, photo, size)[None])[0])
+
+
+def as_seen(model: Model, photo: Photo, size: int | None = None) -> Tensor:
+    """Make a photograph as small as a model's generator sees it.
+
+    Args:
+        model: what will colour it.
+        photo: of any size.
+        size: its short side for the generator, in pixels; by default that of the training crops.
+
+    Returns:
+        Lightness (1, h, w), L*/50 - 1.
+    """
+    height, width = photo.lightness.shape[1:]
+    side = size or model.recipe.size
+    scale = min(side / min(height, width), side * (_MOST_PIXELS / (height * width)) ** 0.5)
+    small = resize(photo.lightness, max(1, round(height * scale)), max(1, round(width * scale)))
+    return (small / 50 - 1).clamp(-1, 1)
+
+
+@torch.inference_mode()
+def predict(model: Model, seen: Tensor) -> Tensor:
+    """Predict the colours of photographs that are seen at the same size.
+
+    Args:
+        model: what colours them.
+        seen: lightness (N, 1, h, w), from `as_seen`.
+
+    Returns:
+        Chroma (N, 2, h, w), a*/110 and b*/110, float32, on the CPU.
+
+    Raises:
+        ZooError: see `predict_chroma`.
+    """
+    dtype = pick_dtype(model.recipe.precision, model.device)
+    return predict_chroma(model.generator, seen.to(model.device), dtype).cpu()
+
+
+def paint(photo: Photo, chroma: Tensor) -> Tensor:
+    """Join predicted colours to a photograph's lightness, at its own size.
+
+    Args:
+        photo: (H, W) pixels.
+        chroma: (2, h, w), from `predict`.
+
+    Returns:
+        uint8 (3, H, W), sRGB.
+    """
+    ab = F.interpolate(chroma[None], photo.lightness.shape[1:], mode="bilinear", align_corners=False)[0]
+    return color.join(photo.lightness, ab * color.AB_SCALE)
 
 
 def predict_chroma(generator: nn.Module, lightness: Tensor, dtype: torch.dtype) -> Tensor:
