@@ -11,12 +11,14 @@ from common import machine, median_seconds, synchronize
 from skimage.color import lab2rgb, rgb2lab
 
 from zoo import color
+from zoo.device import keep_freed_memory
 
 BATCH, SIZE = 16, 256
 
 
 def main() -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    keep_freed_memory(device)  # as a training does
     photos = torch.randint(0, 256, (BATCH, 3, SIZE, SIZE), dtype=torch.uint8, device=device)
     arrays = photos.permute(0, 2, 3, 1).cpu().numpy()
     labs = np.stack([rgb2lab(array) for array in arrays])
