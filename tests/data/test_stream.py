@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 from collections import Counter
 
 import numpy as np
@@ -68,6 +70,20 @@ def test_going_on_from_any_position_sees_the_same_crops() -> None:
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning", "ignore:.*worker processes:UserWarning")
 def test_loader_processes_change_nothing() -> None:
     assert torch.equal(torch.cat(take(Slope(), 3)), torch.cat(take(Slope(), 3, workers=2)))
+
+
+def test_python_ends_though_somebody_holds_a_feed() -> None:
+    program = """
+import torch
+from zoo import registry
+from zoo.data.stream import Stream, batches
+photos = registry.get().build("dataset", "scenes:side=48,length=4,val=4", split="train")
+stream = Stream(photos, size=32, smallest=0.6, flip=True, seed=0)
+feed = batches(stream, batch=2, start=0, workers=1, device=torch.device("cpu"))
+print(next(feed).photos.shape)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert "[2, 3, 32, 32]" in done.stdout
 
 
 def test_another_seed_is_another_stream() -> None:

@@ -6,10 +6,13 @@ go on from any position, with any number of loader processes, and see exactly wh
 
 from __future__ import annotations
 
+import atexit
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import suppress
 from itertools import count
 from typing import NamedTuple
+from weakref import WeakSet
 
 import numpy as np
 import torch
@@ -69,7 +72,7 @@ class Stream(Dataset[tuple[Tensor, list[str]]]):
 def batches(
     stream: Stream, *, batch: int, start: int, workers: int, device: torch.device, rank: int = 0, world: int = 1
 ) -> Iterator[Batch]:
-    """Yield batches without end, from a position on, their photos on the device.
+    """Return batches without end, from a position on, their photos on the device.
 
     Args:
         stream: where the crops come from.
@@ -91,8 +94,26 @@ def batches(
         generator=torch.Generator().manual_seed(0),
         worker_init_fn=_leave_signals_to_the_trainer,
     )
+    feed = _fed(loader, device)
+    _feeds.add(feed)
+    return feed
+
+
+def _fed(loader: DataLoader[tuple[Tensor, list[str]]], device: torch.device) -> Generator[Batch]:
     for photos, problems in loader:
         yield Batch(photos.to(device, non_blocking=True), problems)
+
+
+_feeds: WeakSet[Generator[Batch]] = WeakSet()
+
+
+@atexit.register
+def _end_feeds() -> None:
+    # At its end Python sends SIGTERM to processes that load, which they leave to the trainer, and waits for them. What
+    # is registered later, as this is after torch's own imports, runs before that.
+    for feed in list(_feeds):
+        with suppress(ValueError):  # it is at work in another thread
+            feed.close()
 
 
 def random_crop(photo: Tensor, size: int, rng: np.random.Generator, *, smallest: float, flip: bool) -> Tensor:
