@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
@@ -109,7 +109,7 @@ class UNet(nn.Module):
             skips.append(x)
         x = self.up[0](skips.pop())
         for up in self.up[1:]:
-            x = up(torch.cat([skips.pop(), x], dim=1).relu_())
+            x = up(torch.cat([skips.pop(), dense_gradient(x)], dim=1).relu_())
         return x
 
 
@@ -150,6 +150,27 @@ class Up(nn.Module):
         """Double, convolve, normalize, drop."""
         y: Tensor = self.dropout(self.norm(self.conv(self.resize(x))))
         return y
+
+
+class _DenseGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(_: Any, x: Tensor) -> Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(_: Any, gradient: Tensor) -> Tensor:
+        # A slice of channels: they are neighbours in memory, or each is a plane.
+        layout = torch.channels_last if gradient.stride(1) == 1 else torch.contiguous_format
+        return gradient.contiguous(memory_format=layout)
+
+
+def dense_gradient(x: Tensor) -> Tensor:
+    """Return (N, C, H, W) as it is, and hand back a gradient without gaps in memory.
+
+    `torch.cat` hands back slices, over which batch norm's backward pass takes many times as long on a CPU.
+    """
+    dense: Tensor = _DenseGradient.apply(x)
+    return dense
 
 
 def normalization(norm: Norm, channels: int) -> nn.Module:

@@ -6,8 +6,8 @@ import itertools
 import pytest
 import torch
 from safetensors.torch import load, save
-from torch import nn
-from zoo_unet.model import UNet, unet_deep, unet_shallow
+from torch import Tensor, nn
+from zoo_unet.model import UNet, dense_gradient, unet_deep, unet_shallow
 
 
 def count(module: nn.Module) -> int:
@@ -105,3 +105,16 @@ def test_trains_under_bfloat16_autocast() -> None:
     assert chroma.dtype == torch.bfloat16
     chroma.float().square().sum().backward()
     assert net.down[0].conv.weight.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_gradients_of_slices_are_handed_back_without_gaps(layout: torch.memory_format) -> None:
+    seen: list[Tensor] = []
+    skip, x = (torch.rand(2, 3, 4, 4).to(memory_format=layout).requires_grad_() for _ in range(2))
+    inner = x * 2
+    inner.register_hook(seen.append)
+    weight = torch.rand(2, 6, 4, 4).to(memory_format=layout)
+    (torch.cat([skip, dense_gradient(inner)], dim=1) * weight).sum().backward()
+    assert torch.equal(seen[0], weight[:, 3:])
+    assert not weight[:, 3:].is_contiguous(memory_format=layout)
+    assert seen[0].is_contiguous(memory_format=layout)
