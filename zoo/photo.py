@@ -7,26 +7,24 @@ short is an error: it is never filled up with grey.
 from __future__ import annotations
 
 import io
-import math
 import os
 import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from zoo.errors import ZooError
+from zoo.exif import dpi_of, notes_of
 from zoo.files import explain_os_error, write_bytes
-from zoo.profiles import grey_curve, srgb_bytes, transform_to_srgb
+from zoo.grey import DEEP, GREYS, grey16, is_negative, lightness_of_values, peak_of, shallow
+from zoo.profiles import srgb_bytes, transform_to_srgb
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from torch import Tensor
 
 # Written out, not asked of Pillow: that imports all its plugins, and would silently leave out a user's WebP files where
@@ -41,10 +39,7 @@ PHOTO_SUFFIXES = frozenset((
 """Suffixes, in lower case, of the files in a folder that are taken for photographs."""
 
 _BAND = 2**20  # pixels converted at a time, so that memory for intermediates does not grow with the photo
-_DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")  # Pillow's modes of grey with more than 8 bits
-_GREYS = ("L", *_DEEP)
 _WHITE = 255
-_BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # TIFF tags
 
 
 class PhotoError(ZooError):
@@ -106,8 +101,8 @@ def read_rgb(path: str | os.PathLike[str], *, min_side: int | None = None) -> Te
         _load(image)
         orientation, profile = _orientation(image), _profile(image)
         image = _over_white(_plain(image))
-        if image.mode in _GREYS:
-            image = _shallow(image, profile)
+        if image.mode in GREYS:
+            image = shallow(image, profile)
         if min_side is not None and min(image.size) > min_side:
             scale = min_side / min(image.size)
             width, height = (max(min_side, round(side * scale)) for side in image.size)
@@ -130,13 +125,14 @@ def read_photo(path: str | os.PathLike[str]) -> Photo:
 
     path = Path(path)
     with _opened(path) as image, _explained(path):
-        dpi = _dpi(image)
+        dpi = dpi_of(image)
         if dpi is not None and _orientation(image) >= 5:  # turned by a quarter
             dpi = (dpi[1], dpi[0])
         _load(image)
         orientation, profile = _orientation(image), _profile(image)
         plain = _upright(_plain(image), orientation)
-        exif = _exif(image, plain.size)
+        with _quiet():
+            exif = notes_of(image, plain.size)
         alpha = None
         if plain.mode in ("LA", "RGBA"):
             opacity = plain.getchannel("A")
@@ -232,7 +228,7 @@ def _too_large(path: Path, file: BinaryIO) -> str:
 
 def _plain(image: Image.Image) -> Image.Image:
     """Reduce Pillow's many modes to L, LA, RGB, RGBA, CMYK and the deep greys."""
-    if image.mode in _DEEP:
+    if image.mode in DEEP:
         return image
     if image.mode == "P":
         return image.convert("RGBA" if "transparency" in image.info else "RGB")
@@ -288,78 +284,6 @@ def _bands(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
         yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
 
 
-# ------------------------------------------------------------------------------------------------- greys
-
-
-def _peak(image: Image.Image) -> float:
-    """The value that means white in a grey picture."""
-    import numpy as np
-
-    if image.mode == "L":
-        return 255.0
-    if image.mode == "F":  # nothing says what white is: 1, as in most files, or the largest value of a common depth
-        values = np.asarray(image)
-        high = float(values.max(initial=0.0, where=np.isfinite(values)))
-        return next((peak for limit, peak in ((2, 1.0), (255, 255.0), (65535, 65535.0)) if high <= limit), high)
-    if image.mode == "I":  # 16-bit PGM and TIFF files, or true 32 bits
-        low, high = cast(tuple[int, int], image.getextrema())
-        return 65535.0 if 0 <= low <= high <= 65535 else 4294967295.0
-    bits = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (16,))[0]  # 12 in the files of some scanners
-    return float(2**bits - 1) if 8 < bits < 16 else 65535.0
-
-
-def _grey16(image: Image.Image, peak: float) -> NDArray[np.uint16]:
-    """A grey picture's values: (H, W), 0 for black to 65535 for white."""
-    import numpy as np
-
-    values: NDArray[Any] = np.asarray(image)
-    if image.mode == "L":
-        return values * np.uint16(257)
-    if peak == 65535.0 and image.mode != "F":
-        return values.astype(np.uint16)
-    if image.mode == "I":
-        values = values.view(np.uint32)  # Pillow keeps unsigned 32 bits in signed integers
-    scaled: NDArray[np.float64] = np.nan_to_num(values * np.float64(65535.0 / peak), nan=0.0)
-    return scaled.clip(0.0, 65535.0).round().astype(np.uint16)
-
-
-def _is_negative(image: Image.Image) -> bool:
-    """Whether white is zero. Pillow inverts such TIFF files itself, but not those with more than 8 bits."""
-    return image.mode.startswith("I;16") and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0
-
-
-def _grey_curve(profile: bytes | None) -> NDArray[np.float64]:
-    """What each of the 65536 values means as sRGB: (65536,), in [0, 1]."""
-    import numpy as np
-
-    curve = grey_curve(profile) if profile is not None else None
-    return np.linspace(0.0, 1.0, 65536) if curve is None else curve
-
-
-@lru_cache(maxsize=16)
-def _grey_lightness(profile: bytes | None) -> NDArray[np.float32]:
-    """The L* of each of the 65536 values: (65536,)."""
-    import numpy as np
-    import torch
-
-    from zoo.color import rgb_to_lab
-
-    lab = rgb_to_lab(torch.from_numpy(_grey_curve(profile)).expand(3, 1, -1))
-    return lab[0, 0].numpy().astype(np.float32)
-
-
-def _shallow(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """A grey picture as sRGB with 8 bits: mode L."""
-    import numpy as np
-
-    if image.mode == "L" and (profile is None or grey_curve(profile) is None):
-        return image
-    peak, levels = _peak(image), np.rint(_grey_curve(profile) * 255.0).astype(np.uint8)
-    if _is_negative(image):
-        levels = levels[::-1]
-    return Image.fromarray(levels[_grey16(image, peak)])
-
-
 # ------------------------------------------------------------------------------------------------- colour profiles
 
 
@@ -389,88 +313,17 @@ def _lightness(image: Image.Image, profile: bytes | None) -> Tensor:
     lightness = np.empty((image.height, image.width), dtype=np.float32)
     # A profile may give colour even to greys.
     coloured = profile is not None and transform_to_srgb(profile, "RGB") is not None
-    if image.mode in _GREYS and not (image.mode == "L" and coloured):
-        peak, table = _peak(image), _grey_lightness(profile)
-        if _is_negative(image):
+    if image.mode in GREYS and not (image.mode == "L" and coloured):
+        peak, table = peak_of(image), lightness_of_values(profile)
+        if is_negative(image):
             table = table[::-1]
         for top, band in _bands(image):
-            lightness[top : top + band.height] = table[_grey16(band, peak)]
+            lightness[top : top + band.height] = table[grey16(band, peak)]
     else:
         for top, band in _bands(image):
             rgb = torch.from_numpy(np.array(_to_srgb(band, profile))).permute(2, 0, 1)
             lightness[top : top + band.height] = rgb_to_lab(rgb)[0].numpy()
     return torch.from_numpy(lightness)[None]
-
-
-# ------------------------------------------------------------------------------------------------- EXIF
-
-_BASE, _IFD = ExifTags.Base, ExifTags.IFD
-# The main directory of a TIFF file mixes notes about the photo with how its pixels are stored: only the notes are kept.
-_NOTES = (
-    _BASE.ImageDescription,
-    _BASE.Make,
-    _BASE.Model,
-    _BASE.Software,
-    _BASE.DateTime,
-    _BASE.Artist,
-    _BASE.HostComputer,
-    _BASE.Copyright,
-    _BASE.Rating,
-    _BASE.XPTitle,
-    _BASE.XPComment,
-    _BASE.XPAuthor,
-    _BASE.XPKeywords,
-    _BASE.XPSubject,
-)
-# Previews of the photo in grey; and what says that the colours are not sRGB.
-_IS_SRGB = 1
-_NOT_KEPT = (_BASE.MakerNote, _IFD.Interop)
-
-
-def _exif(image: Image.Image, size: tuple[int, int]) -> bytes | None:
-    """What the camera noted, with the orientation reset; None where it noted nothing, or nothing legible."""
-    try:
-        with _quiet():
-            old = image.getexif()
-            new = Image.Exif()
-            for tag in _NOTES:
-                if tag in old:
-                    _keep(new, tag, old[tag])
-            for directory in (_IFD.Exif, _IFD.GPSInfo):
-                kept = Image.Exif()
-                for entry, value in old.get_ifd(directory).items():
-                    if entry not in _NOT_KEPT:
-                        _keep(kept, entry, value)
-                if len(kept):
-                    entries = dict(kept)
-                    true = {_BASE.ExifImageWidth: size[0], _BASE.ExifImageHeight: size[1], _BASE.ColorSpace: _IS_SRGB}
-                    new[directory] = entries | {key: value for key, value in true.items() if key in entries}
-            if not len(new):
-                return None
-            new[_BASE.Orientation] = 1
-            return new.tobytes()
-    except Exception:  # what a camera or an editor garbled must not cost the photo
-        return None
-
-
-def _keep(exif: Image.Exif, tag: int, value: Any) -> None:
-    """Take over one entry, unless it is so garbled that it can't be written."""
-    alone = Image.Exif()
-    alone[tag] = value
-    try:
-        alone.tobytes()
-    except Exception:
-        return
-    exif[tag] = value
-
-
-def _dpi(image: Image.Image) -> tuple[float, float] | None:
-    try:
-        across, down = (float(value) for value in image.info["dpi"])
-    except (KeyError, TypeError, ValueError, ZeroDivisionError):
-        return None
-    # Many programs write 1 where they mean that they don't know.
-    return (across, down) if all(math.isfinite(value) and value > 1 for value in (across, down)) else None
 
 
 # ------------------------------------------------------------------------------------------------- writing

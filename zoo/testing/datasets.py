@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import pickle
 import time
 import warnings
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 import torch
@@ -82,8 +82,8 @@ def worker(subject: Subject) -> str:
     for index, photo in zip(indices, found, strict=True):
         expect(torch.equal(photo, subject.made[index]), f"photograph {index} is another one in a loader's process")
     try:
-        # What starting such a loader does. Nothing is written to a file, and nothing read back.
-        pickle.dumps(subject.made)
+        # What starting such a loader does to it. Nothing is written to a file, and nothing read back.
+        ForkingPickler.dumps(subject.made)
     except Exception as error:
         return Note(f"cannot be sent to loaders where they are started afresh, as on macOS: {short(one_line(error))}")
     return "a loader's process reads the same photographs"
