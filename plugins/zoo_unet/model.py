@@ -8,6 +8,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from zoo_unet.products import Doubling, Halving
+
 Norm = Literal["batch", "instance", "none"]
 Upsampling = Literal["transposed", "resize"]
 Width = Annotated[int, Field(ge=1, le=512)]
@@ -119,7 +121,7 @@ class Down(nn.Module):
     def __init__(self, inputs: int, outputs: int, *, norm: Norm, activation: nn.Module) -> None:
         super().__init__()
         # A normalization takes the mean away, and a bias with it.
-        self.conv = nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=norm == "none")
+        self.conv = Halving(inputs, outputs, bias=norm == "none")
         self.norm = normalization(norm, outputs)
         self.activation = activation
 
@@ -139,7 +141,7 @@ class Up(nn.Module):
         self.conv: nn.Module
         if how == "transposed":
             self.resize = nn.Identity()
-            self.conv = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=bias)
+            self.conv = Doubling(inputs, outputs, bias=bias)
         else:
             self.resize = nn.Upsample(scale_factor=2, mode="nearest")
             self.conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias)

@@ -7,7 +7,9 @@ import pytest
 import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
+from zoo_unet import products
 from zoo_unet.model import UNet, dense_gradient, unet_deep, unet_shallow
+from zoo_unet.products import Doubling, Halving
 
 
 def count(module: nn.Module) -> int:
@@ -118,3 +120,40 @@ def test_gradients_of_slices_are_handed_back_without_gaps(layout: torch.memory_f
     assert torch.equal(seen[0], weight[:, 3:])
     assert not weight[:, 3:].is_contiguous(memory_format=layout)
     assert seen[0].is_contiguous(memory_format=layout)
+
+
+@pytest.mark.parametrize("layer", [Halving, Doubling])
+@pytest.mark.parametrize("bias", [False, True])
+def test_products_are_the_convolutions_they_stand_for(
+    layer: type[Halving | Doubling], bias: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conv = layer(3, 5, bias=bias).double().to(memory_format=torch.channels_last)
+    x = torch.randn(2, 3, 4, 6, dtype=torch.float64, requires_grad=True)
+    inputs = (x, *conv.parameters())
+
+    def taken(windows: int) -> list[Tensor]:
+        """The output, and its first and second derivatives."""
+        monkeypatch.setattr(products, "MOST_WINDOWS", windows)
+        y = conv(x)
+        slopes = torch.autograd.grad(y.square().sum(), inputs, create_graph=True)
+        return [y, *slopes, *torch.autograd.grad(slopes[0].square().sum(), inputs[:2])]
+
+    calls: list[Tensor] = []
+    monkeypatch.setattr(products, "_matrix", lambda weight, real=products._matrix: calls.append(weight) or real(weight))
+    as_products = taken(2 * 4 * 6)
+    assert calls
+    calls.clear()
+    as_convolutions = taken(0)
+    assert not calls
+    for one, other in zip(as_products, as_convolutions, strict=True):
+        assert torch.allclose(one, other, rtol=1e-9, atol=1e-9)
+
+
+def test_products_keep_to_weights_that_lie_as_they_need() -> None:
+    conv, x = Halving(3, 5, bias=False), torch.randn(1, 3, 4, 4)
+    assert not products._as_products(conv.weight, x, 4)
+    conv.to(memory_format=torch.channels_last)
+    assert products._as_products(conv.weight, x, 4)
+    assert products._matrix(conv.weight).data_ptr() == conv.weight.data_ptr()
+    assert not products._as_products(conv.weight, x, products.MOST_WINDOWS + 1)
+    assert not products._as_products(conv.weight.to("meta"), x.to("meta"), 4)
