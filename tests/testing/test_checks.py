@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import itertools
 import json
-import random
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
+import faulty
 import pytest
 import torch
-from pydantic import Field
-from torch import Tensor, nn
+from faulty import Diary, Game, Gen, Judge, Photos, difference, distance
+from torch import Tensor
 from typer.testing import CliRunner, Result
 
-from zoo import Run, hookimpl, registry
-from zoo.contracts import FILLED_IN, KINDS, Critic, Kind, Picture, Split
+from zoo import registry
+from zoo.contracts import FILLED_IN, KINDS, Kind
 from zoo.data.picture import LabPicture
 from zoo.main import app
 from zoo.registry import Registry
@@ -33,345 +33,47 @@ from zoo.testing import (
 )
 from zoo.testing.subject import Subject
 
-
-class Gen(nn.Module):
-    """A generator that is right.
-
-    Args:
-        width: Channels.
-    """
-
-    multiple = 2
-
-    def __init__(self, *, width: int = 2) -> None:
-        super().__init__()
-        self.down = nn.Conv2d(1, width, 2, stride=2)
-        self.up = nn.ConvTranspose2d(width, 2, 2, stride=2)
-
-    def forward(self, lightness: Tensor) -> Tensor:
-        return self.up(self.down(lightness))
-
-
-class Judge(nn.Module):
-    """A critic that is right."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(3, 1, 3, padding=1)
-
-    def forward(self, lightness: Tensor, chroma: Tensor) -> Tensor:
-        return self.conv(torch.cat([lightness, chroma], dim=1))
-
-
-class Game:
-    """An adversarial loss that is right."""
-
-    def critic(self, real: Tensor, fake: Tensor) -> Tensor:
-        return (fake - real).mean()
-
-    def generator(self, fake: Tensor) -> Tensor:
-        return -fake.mean()
-
-
-class Photos:
-    """A data set that is right."""
-
-    fingerprint = "always the same"
-
-    def __init__(self, *, split: Split) -> None:
-        self.split = split
-        self.fingerprint = f"photos, {split}"
-
-    def __len__(self) -> int:
-        return 4
-
-    def __getitem__(self, index: int) -> Tensor:
-        seed = torch.Generator().manual_seed(index + 100 * (self.split == "val"))
-        return torch.randint(256, (3, 20, 24), generator=seed, dtype=torch.uint8)
-
-
-def difference(*, power: Literal[1, 2] = 1) -> Callable[[Picture, Picture], Tensor]:
-    """A loss that is right.
-
-    Args:
-        power: Of the difference.
-    """
-    return lambda fake, real: (fake.chroma - real.chroma).abs().pow(power).mean()
-
-
-def distance() -> Callable[[Picture, Picture], Tensor]:
-    """Make a metric that is right."""
-    return lambda fake, real: (fake.chroma - real.chroma).abs().mean()
-
-
-class Diary:
-    """A tracker that is right."""
-
-    @hookimpl
-    def zoo_alarm(self, run: Run, message: str) -> None:
-        (run.path / "diary.txt").write_text(message)
-
-
-# ------------------------------------------------------------------------------------------------- what is wrong
-
-
-class WrongShape(Gen):
-    """Three channels instead of two."""
-
-    def forward(self, lightness: Tensor) -> Tensor:
-        return super().forward(lightness)[:, [0, 1, 1]]
-
-
-class OddRefused(Gen):
-    """Says nothing of the multiple that it needs."""
-
-    multiple = 1
-
-
-class Idle(Gen):
-    """A layer that is not used."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.spare = nn.Conv2d(1, 1, 1)
-
-
-class NanOnBlack(Gen):
-    """Divides by the light."""
-
-    def forward(self, lightness: Tensor) -> Tensor:
-        return super().forward(lightness / (lightness + 1).mean(dim=(2, 3), keepdim=True))
-
-
-class Moody(Gen):
-    """Different every time."""
-
-    def forward(self, lightness: Tensor) -> Tensor:
-        return super().forward(lightness) + random.random()
-
-
-class Undocumented(Gen):
-    """Says nothing of its option."""
-
-    def __init__(self, *, width: int = 2, hidden: bool = False) -> None:
-        super().__init__(width=width)
-
-
-class Untyped(Gen):
-    """Has an option of any type.
-
-    Args:
-        width: Channels.
-    """
-
-    def __init__(self, *, width=2) -> None:  # type: ignore[no-untyped-def]
-        super().__init__(width=width)
-
-
-class BadDefault(Gen):
-    """Has a default that cannot be typed.
-
-    Args:
-        width: Channels.
-    """
-
-    def __init__(self, *, width: Annotated[int, Field(ge=4)] = 2) -> None:
-        super().__init__(width=width)
-
-
-class Forgetful(Gen):
-    """Keeps a part of itself out of its state dict."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.shift = torch.rand(1)
-
-    def forward(self, lightness: Tensor) -> Tensor:
-        return super().forward(lightness) + self.shift
-
-
-class Halved(Gen):
-    """Returns half precision."""
-
-    def forward(self, lightness: Tensor) -> Tensor:
-        return super().forward(lightness).half()
-
-
-class CannotBeMade(Gen):
-    """Fails when it is made."""
-
-    def __init__(self) -> None:
-        raise RuntimeError("no such thing")
-
-
-class Squashed(Judge):
-    """Ends in a sigmoid."""
-
-    def forward(self, lightness: Tensor, chroma: Tensor) -> Tensor:
-        return super().forward(lightness, chroma).sigmoid()
-
-
-class ColourBlind(Judge):
-    """Looks at lightness alone."""
-
-    def forward(self, lightness: Tensor, chroma: Tensor) -> Tensor:
-        return super().forward(lightness, chroma.detach())
-
-
-class CutOff(Judge):
-    """Computes past autograd."""
-
-    @torch.no_grad()
-    def forward(self, lightness: Tensor, chroma: Tensor) -> Tensor:
-        return super().forward(lightness, chroma)
-
-
-def nothing() -> object:
-    """Return no network."""
-    return object()
-
-
-def per_pixel() -> Callable[[Picture, Picture], Tensor]:
-    """Forget the mean."""
-    return lambda fake, real: (fake.chroma - real.chroma).abs()
-
-
-def root() -> Callable[[Picture, Picture], Tensor]:
-    """Take a root whose slope at zero is infinite."""
-    return lambda fake, real: (fake.chroma - real.chroma).square().sum().sqrt()
-
-
-def of_nothing() -> Callable[[Picture, Picture], Tensor]:
-    """Look at the original alone."""
-    return lambda fake, real: real.chroma.abs().mean() + 0 * fake.chroma.mean()
-
-
-class UpsideDown(Game):
-    """Rewards what should cost."""
-
-    def generator(self, fake: Tensor) -> Tensor:
-        return fake.mean()
-
-
-class Overflowing(Game):
-    """Takes the logarithm of a sigmoid."""
-
-    def generator(self, fake: Tensor) -> Tensor:
-        return -fake.sigmoid().log().mean()
-
-
-class OnceOnly(Game):
-    """Forgets that the gradient's gradient is wanted."""
-
-    def penalty(self, critic: Critic, real: Picture, fake: Picture) -> Tensor:
-        chroma = real.chroma.detach().requires_grad_()
-        logits = critic(real.lightness, chroma)
-        assert isinstance(logits, Tensor)
-        (gradient,) = torch.autograd.grad(logits.sum(), chroma)
-        return gradient.square().sum()
-
-
-class Floats(Photos):
-    """Photographs from 0 to 1."""
-
-    def __getitem__(self, index: int) -> Tensor:
-        return super().__getitem__(index) / 255
-
-
-class Small(Photos):
-    """Photographs of 8 pixels."""
-
-    def __getitem__(self, index: int) -> Tensor:
-        return super().__getitem__(index)[:, :8]
-
-
-class Restless(Photos):
-    """Another photograph every time."""
-
-    def __getitem__(self, index: int) -> Tensor:
-        return super().__getitem__(random.randrange(10**6))
-
-
-class Leaking(Photos):
-    """Holds out what it trains on."""
-
-    def __getitem__(self, index: int) -> Tensor:
-        self.split = "train"
-        return super().__getitem__(index)
-
-
-class Empty(Photos):
-    """Holds nothing."""
-
-    def __len__(self) -> int:
-        return 0
-
-
-class Numbered(Photos):
-    """Another fingerprint every time."""
-
-    def __init__(self, *, split: Split) -> None:
-        super().__init__(split=split)
-        self.fingerprint = str(random.random())
-
-
-def meddling() -> Callable[[Picture, Picture], Tensor]:
-    """Make a metric that takes the colours away."""
-    return lambda fake, real: fake.chroma.mul_(0.5).mean()
-
-
-class Misspelt:
-    """Implements a hook that is none."""
-
-    @hookimpl
-    def zoo_metriks(self, step: int) -> None: ...
-
-
-class Lost(Diary):
-    """Cannot go on where another one stopped."""
-
-    @hookimpl
-    def zoo_run_started(self, step: int) -> None:
-        if step:
-            raise RuntimeError("where was I")
-
-
 WRONG: list[tuple[Kind, Callable[..., Any], str, str]] = [
-    ("generator", WrongShape, "output shapes", "chroma of shape (2, 3, 64, 64), expected (2, 2, 64, 64)"),
-    ("generator", OddRefused, "output shapes", "fails on 75 × 50 pixels, an odd size: ZooError: the generator"),
-    ("generator", Idle, "gradients", "no gradient reaches spare.weight, spare.bias: use them in forward"),
-    ("generator", NanOnBlack, "extreme input", "a picture that is all black gives NaN or infinity in training"),
-    ("generator", Moody, "deterministic", "two networks of the same seed differ: draw every random number from torch"),
-    ("generator", Undocumented, "options described", "no line under `Args:` in the factory's docstring describes"),
-    ("generator", Untyped, "options described", "no annotation says the type of width: write width: int"),
-    ("generator", BadDefault, "options round trip", "option width=2: input should be greater than or equal to 4"),
-    ("generator", Forgetful, "saved and restored", "something that it depends on is not in its state_dict"),
-    ("generator", Halved, "precision", "float32 input gives torch.float16, expected torch.float32"),
-    ("generator", CannotBeMade, "network made", "RuntimeError: no such thing (test_checks.py, line "),
-    ("generator", nothing, "network made", "what the factory returns (object) is no torch.nn.Module"),
-    ("critic", Squashed, "unbounded", "leave out the sigmoid or tanh at the end; the losses do that"),
-    ("critic", ColourBlind, "gradients", "no gradient reaches the chroma"),
-    ("critic", CutOff, "gradients", "the output is cut off from the weights"),
-    ("loss", per_pixel, "scalar", "it returns a tensor of shape (2, 2, 64, 64), expected a scalar, of shape ()"),
-    ("loss", root, "extreme pictures", "the original itself: the gradient is NaN or infinite"),
-    ("loss", of_nothing, "gradients of fake", "no gradient reaches the fake's chroma"),
-    ("loss", nothing, "loss made", "what the factory returns (object) is no loss"),
-    ("loss", UpsideDown, "signs", "the generator's side is 0.5 where its pictures pass and -0.5 where they don't"),
-    ("loss", Overflowing, "extreme logits", "logits of 100 and -100: generator(…) returns inf"),
-    ("loss", OnceOnly, "penalty", "cut off from the critic: compute gradients with create_graph=True"),
-    ("dataset", Floats, "photographs", "photograph 0 is torch.float32, expected torch.uint8, 0 to 255"),
-    ("dataset", Small, "photographs", "photograph 0 is 24 × 8 pixels: no side may be below 16"),
-    ("dataset", Restless, "same photograph", "photograph 0 is another one the second time"),
-    ("dataset", Leaking, "splits", "of the split train is photograph"),
-    ("dataset", Empty, "dataset made", "it holds no photograph to train on"),
-    ("dataset", Numbered, "fingerprint", "the fingerprint changes from 0."),
-    ("dataset", nothing, "dataset made", "what the factory returns (object) is no data set: it lacks __len__"),
-    ("metric", nothing, "metric made", "what the factory returns (object) cannot be called"),
-    ("metric", per_pixel, "number", "it returns a tensor of shape (1, 2, 64, 64), expected one number"),
-    ("metric", meddling, "same number", "the same pictures give"),
-    ("tracker", nothing, "tracker made", "object has no method that is marked @hookimpl"),
-    ("tracker", Misspelt, "tracker made", "implements zoo_metriks, which is no hook of this zoo: did you mean 'zoo_me"),
-    ("tracker", Lost, "whole run", "RuntimeError: where was I (test_checks.py, line "),
+    ("generator", faulty.WrongShape, "output shapes", "chroma of shape (2, 3, 64, 64), expected (2, 2, 64, 64)"),
+    ("generator", faulty.OddRefused, "output shapes", "fails on 75 × 50 pixels, an odd size: ZooError: the generator"),
+    ("generator", faulty.Idle, "gradients", "no gradient reaches spare.weight, spare.bias: use them in forward"),
+    ("generator", faulty.NanOnBlack, "extreme input", "a picture that is all black gives NaN or infinity in training"),
+    ("generator", faulty.Moody, "deterministic",
+     "two networks of the same seed differ: draw every random number from torch"),
+    ("generator", faulty.Undocumented, "options described",
+     "no line under `Args:` in the factory's docstring describes"),
+    ("generator", faulty.Untyped, "options described", "no annotation says the type of width: write width: int"),
+    ("generator", faulty.BadDefault, "options round trip",
+     "option width=2: input should be greater than or equal to 4"),
+    ("generator", faulty.Forgetful, "saved and restored", "something that it depends on is not in its state_dict"),
+    ("generator", faulty.Halved, "precision", "float32 input gives torch.float16, expected torch.float32"),
+    ("generator", faulty.CannotBeMade, "network made", "RuntimeError: no such thing (faulty.py, line "),
+    ("generator", faulty.nothing, "network made", "what the factory returns (object) is no torch.nn.Module"),
+    ("critic", faulty.Squashed, "unbounded", "leave out the sigmoid or tanh at the end; the losses do that"),
+    ("critic", faulty.ColourBlind, "gradients", "no gradient reaches the chroma"),
+    ("critic", faulty.CutOff, "gradients", "the output is cut off from the weights"),
+    ("loss", faulty.per_pixel, "scalar", "it returns a tensor of shape (2, 2, 64, 64), expected a scalar, of shape ()"),
+    ("loss", faulty.root, "extreme pictures", "the original itself: the gradient is NaN or infinite"),
+    ("loss", faulty.of_nothing, "gradients of fake", "no gradient reaches the fake's chroma"),
+    ("loss", faulty.nothing, "loss made", "what the factory returns (object) is no loss"),
+    ("loss", faulty.UpsideDown, "signs",
+     "the generator's side is 0.5 where its pictures pass and -0.5 where they don't"),
+    ("loss", faulty.Overflowing, "extreme logits", "logits of 100 and -100: generator(…) returns inf"),
+    ("loss", faulty.OnceOnly, "penalty", "cut off from the critic: compute gradients with create_graph=True"),
+    ("dataset", faulty.Floats, "photographs", "photograph 0 is torch.float32, expected torch.uint8, 0 to 255"),
+    ("dataset", faulty.Small, "photographs", "photograph 0 is 24 × 8 pixels: no side may be below 16"),
+    ("dataset", faulty.Restless, "same photograph", "photograph 0 is another one the second time"),
+    ("dataset", faulty.Leaking, "splits", "of the split train is photograph"),
+    ("dataset", faulty.Empty, "dataset made", "it holds no photograph to train on"),
+    ("dataset", faulty.Numbered, "fingerprint", "the fingerprint changes from 0."),
+    ("dataset", faulty.nothing, "dataset made", "what the factory returns (object) is no data set: it lacks __len__"),
+    ("metric", faulty.nothing, "metric made", "what the factory returns (object) cannot be called"),
+    ("metric", faulty.per_pixel, "number", "it returns a tensor of shape (1, 2, 64, 64), expected one number"),
+    ("metric", faulty.meddling, "same number", "the same pictures give"),
+    ("tracker", faulty.nothing, "tracker made", "object has no method that is marked @hookimpl"),
+    ("tracker", faulty.Misspelt, "tracker made",
+     "implements zoo_metriks, which is no hook of this zoo: did you mean 'zoo_me"),
+    ("tracker", faulty.Lost, "whole run", "RuntimeError: where was I (faulty.py, line "),
 ]  # fmt: skip
 
 
@@ -391,11 +93,11 @@ def test_what_is_wrong_fails_in_its_row(kind: Kind, factory: Callable[..., Any],
 
 
 def test_one_failure_does_not_hide_another() -> None:
-    found = results("generator", Idle)
+    found = results("generator", faulty.Idle)
     assert [check for check, (verdict, _) in found.items() if verdict == "failed"] == ["gradients"]
     assert found["cost"][0] == "noted"
     # What cannot be made cannot be tried; what is said of its factory still is.
-    assert list(results("generator", CannotBeMade)) == [
+    assert list(results("generator", faulty.CannotBeMade)) == [
         "docstring", "options described", "options round trip", "network made",
     ]  # fmt: skip
 
@@ -458,7 +160,7 @@ def test_what_is_right_passes() -> None:
 
 
 def test_all_failures_are_listed() -> None:
-    class Both(Idle):
+    class Both(faulty.Idle):
         """Idle and odd."""
 
         multiple = 1

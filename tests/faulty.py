@@ -1,0 +1,316 @@
+"""Components of every kind: one that is right, and those that are wrong in one way each."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from zoo import Run, hookimpl
+from zoo.contracts import Critic, Picture, Split
+
+
+class Gen(nn.Module):
+    """A generator that is right.
+
+    Args:
+        width: Channels.
+    """
+
+    multiple = 2
+
+    def __init__(self, *, width: int = 2) -> None:
+        super().__init__()
+        self.down = nn.Conv2d(1, width, 2, stride=2)
+        self.up = nn.ConvTranspose2d(width, 2, 2, stride=2)
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        return self.up(self.down(lightness))
+
+
+class Judge(nn.Module):
+    """A critic that is right."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 1, 3, padding=1)
+
+    def forward(self, lightness: Tensor, chroma: Tensor) -> Tensor:
+        return self.conv(torch.cat([lightness, chroma], dim=1))
+
+
+class Game:
+    """An adversarial loss that is right."""
+
+    def critic(self, real: Tensor, fake: Tensor) -> Tensor:
+        return (fake - real).mean()
+
+    def generator(self, fake: Tensor) -> Tensor:
+        return -fake.mean()
+
+
+class Photos:
+    """A data set that is right."""
+
+    fingerprint = "always the same"
+
+    def __init__(self, *, split: Split) -> None:
+        self.split = split
+        self.fingerprint = f"photos, {split}"
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: int) -> Tensor:
+        seed = torch.Generator().manual_seed(index + 100 * (self.split == "val"))
+        return torch.randint(256, (3, 20, 24), generator=seed, dtype=torch.uint8)
+
+
+def difference(*, power: Literal[1, 2] = 1) -> Callable[[Picture, Picture], Tensor]:
+    """A loss that is right.
+
+    Args:
+        power: Of the difference.
+    """
+    return lambda fake, real: (fake.chroma - real.chroma).abs().pow(power).mean()
+
+
+def distance() -> Callable[[Picture, Picture], Tensor]:
+    """Make a metric that is right."""
+    return lambda fake, real: (fake.chroma - real.chroma).abs().mean()
+
+
+class Diary:
+    """A tracker that is right."""
+
+    @hookimpl
+    def zoo_alarm(self, run: Run, message: str) -> None:
+        (run.path / "diary.txt").write_text(message)
+
+
+# ------------------------------------------------------------------------------------------------- what is wrong
+
+
+class WrongShape(Gen):
+    """Three channels instead of two."""
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        return super().forward(lightness)[:, [0, 1, 1]]
+
+
+class OddRefused(Gen):
+    """Says nothing of the multiple that it needs."""
+
+    multiple = 1
+
+
+class Idle(Gen):
+    """A layer that is not used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spare = nn.Conv2d(1, 1, 1)
+
+
+class NanOnBlack(Gen):
+    """Divides by the light."""
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        return super().forward(lightness / (lightness + 1).mean(dim=(2, 3), keepdim=True))
+
+
+class Moody(Gen):
+    """Different every time."""
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        return super().forward(lightness) + random.random()
+
+
+class Undocumented(Gen):
+    """Says nothing of its option."""
+
+    def __init__(self, *, width: int = 2, hidden: bool = False) -> None:
+        super().__init__(width=width)
+
+
+class Untyped(Gen):
+    """Has an option of any type.
+
+    Args:
+        width: Channels.
+    """
+
+    def __init__(self, *, width=2) -> None:  # type: ignore[no-untyped-def]
+        super().__init__(width=width)
+
+
+class BadDefault(Gen):
+    """Has a default that cannot be typed.
+
+    Args:
+        width: Channels.
+    """
+
+    def __init__(self, *, width: Annotated[int, Field(ge=4)] = 2) -> None:
+        super().__init__(width=width)
+
+
+class Forgetful(Gen):
+    """Keeps a part of itself out of its state dict."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shift = torch.rand(1)
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        return super().forward(lightness) + self.shift
+
+
+class Halved(Gen):
+    """Returns half precision."""
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        return super().forward(lightness).half()
+
+
+class CannotBeMade(Gen):
+    """Fails when it is made."""
+
+    def __init__(self) -> None:
+        raise RuntimeError("no such thing")
+
+
+class Squashed(Judge):
+    """Ends in a sigmoid."""
+
+    def forward(self, lightness: Tensor, chroma: Tensor) -> Tensor:
+        return super().forward(lightness, chroma).sigmoid()
+
+
+class ColourBlind(Judge):
+    """Looks at lightness alone."""
+
+    def forward(self, lightness: Tensor, chroma: Tensor) -> Tensor:
+        return super().forward(lightness, chroma.detach())
+
+
+class CutOff(Judge):
+    """Computes past autograd."""
+
+    @torch.no_grad()
+    def forward(self, lightness: Tensor, chroma: Tensor) -> Tensor:
+        return super().forward(lightness, chroma)
+
+
+def nothing() -> object:
+    """Return no network."""
+    return object()
+
+
+def per_pixel() -> Callable[[Picture, Picture], Tensor]:
+    """Forget the mean."""
+    return lambda fake, real: (fake.chroma - real.chroma).abs()
+
+
+def root() -> Callable[[Picture, Picture], Tensor]:
+    """Take a root whose slope at zero is infinite."""
+    return lambda fake, real: (fake.chroma - real.chroma).square().sum().sqrt()
+
+
+def of_nothing() -> Callable[[Picture, Picture], Tensor]:
+    """Look at the original alone."""
+    return lambda fake, real: real.chroma.abs().mean() + 0 * fake.chroma.mean()
+
+
+class UpsideDown(Game):
+    """Rewards what should cost."""
+
+    def generator(self, fake: Tensor) -> Tensor:
+        return fake.mean()
+
+
+class Overflowing(Game):
+    """Takes the logarithm of a sigmoid."""
+
+    def generator(self, fake: Tensor) -> Tensor:
+        return -fake.sigmoid().log().mean()
+
+
+class OnceOnly(Game):
+    """Forgets that the gradient's gradient is wanted."""
+
+    def penalty(self, critic: Critic, real: Picture, fake: Picture) -> Tensor:
+        chroma = real.chroma.detach().requires_grad_()
+        logits = critic(real.lightness, chroma)
+        assert isinstance(logits, Tensor)
+        (gradient,) = torch.autograd.grad(logits.sum(), chroma)
+        return gradient.square().sum()
+
+
+class Floats(Photos):
+    """Photographs from 0 to 1."""
+
+    def __getitem__(self, index: int) -> Tensor:
+        return super().__getitem__(index) / 255
+
+
+class Small(Photos):
+    """Photographs of 8 pixels."""
+
+    def __getitem__(self, index: int) -> Tensor:
+        return super().__getitem__(index)[:, :8]
+
+
+class Restless(Photos):
+    """Another photograph every time."""
+
+    def __getitem__(self, index: int) -> Tensor:
+        return super().__getitem__(random.randrange(10**6))
+
+
+class Leaking(Photos):
+    """Holds out what it trains on."""
+
+    def __getitem__(self, index: int) -> Tensor:
+        self.split = "train"
+        return super().__getitem__(index)
+
+
+class Empty(Photos):
+    """Holds nothing."""
+
+    def __len__(self) -> int:
+        return 0
+
+
+class Numbered(Photos):
+    """Another fingerprint every time."""
+
+    def __init__(self, *, split: Split) -> None:
+        super().__init__(split=split)
+        self.fingerprint = str(random.random())
+
+
+def meddling() -> Callable[[Picture, Picture], Tensor]:
+    """Make a metric that takes the colours away."""
+    return lambda fake, real: fake.chroma.mul_(0.5).mean()
+
+
+class Misspelt:
+    """Implements a hook that is none."""
+
+    @hookimpl
+    def zoo_metriks(self, step: int) -> None: ...
+
+
+class Lost(Diary):
+    """Cannot go on where another one stopped."""
+
+    @hookimpl
+    def zoo_run_started(self, step: int) -> None:
+        if step:
+            raise RuntimeError("where was I")
