@@ -134,3 +134,18 @@ def test_an_unreadable_photograph_is_named_and_replaced() -> None:
 def test_when_nothing_can_be_read_any_more_the_run_is_told() -> None:
     with pytest.raises(ZooError, match=r"no photograph can be read any more; the last error: \d+.jpg is gone"):
         take(Numbered(30, frozenset(range(30))), 1)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_gpu_gets_the_same_batches(workers: int) -> None:
+    cuda = torch.device("cuda")
+    feed = batches(stream(Slope(), size=256), batch=16, start=0, workers=workers, device=cuda)
+    busy, taken = torch.rand(4096, 4096, device=cuda), []
+    for _ in range(20):
+        photos = next(feed).photos
+        busy = (busy @ busy).softmax(dim=1)  # a step that is still under way when the next batch is asked for
+        taken.append(photos.clone())
+    expected = batches(stream(Slope(), size=256), batch=16, start=0, workers=0, device=CPU)
+    for on_gpu, on_cpu in zip(taken, expected, strict=False):
+        assert torch.equal(on_gpu.cpu(), on_cpu.photos)

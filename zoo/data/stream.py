@@ -10,7 +10,7 @@ import atexit
 import signal
 from collections.abc import Generator, Iterator
 from contextlib import suppress
-from itertools import count
+from itertools import count, pairwise
 from typing import NamedTuple
 from weakref import WeakSet
 
@@ -100,8 +100,28 @@ def batches(
 
 
 def _fed(loader: DataLoader[tuple[Tensor, list[str]]], device: torch.device) -> Generator[Batch]:
-    for photos, problems in loader:
-        yield Batch(photos.to(device, non_blocking=True), problems)
+    if device.type == "cuda":
+        yield from _copied_ahead(loader, device)
+    else:
+        for photos, problems in loader:
+            yield Batch(photos.to(device), problems)
+
+
+def _copied_ahead(loader: DataLoader[tuple[Tensor, list[str]]], device: torch.device) -> Iterator[Batch]:
+    """Copy each batch to the GPU in a stream of its own, while the step before it computes."""
+    copying = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+    def copied() -> Iterator[tuple[Batch, torch.cuda.Event]]:
+        for photos, problems in loader:
+            with torch.cuda.stream(copying):
+                batch = Batch(photos.to(device, non_blocking=True), problems)
+            yield batch, copying.record_event()
+
+    for (batch, arrived), _next in pairwise(copied()):
+        computing = torch.cuda.current_stream(device)
+        computing.wait_event(arrived)
+        batch.photos.record_stream(computing)
+        yield batch
 
 
 _feeds: WeakSet[Generator[Batch]] = WeakSet()
