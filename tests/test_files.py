@@ -17,8 +17,8 @@ from zoo import files
 def test_replaces_what_is_there(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with files.replacing(path) as file:
-        file.write(b"new")
+    with files.replacing(path) as new:
+        new.write_text("new")
         assert path.read_text() == "old"
     assert path.read_text() == "new"
     assert list(tmp_path.iterdir()) == [path]
@@ -30,8 +30,8 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path: Path, kind: type[BaseExc
     path.write_text("old")
 
     def fail_halfway() -> None:
-        with files.replacing(path) as file:
-            file.write(b"half")
+        with files.replacing(path) as new:
+            new.write_text("half")
             raise kind
 
     with pytest.raises(kind):

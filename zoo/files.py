@@ -10,7 +10,6 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
 
 _REASONS = {
     errno.ENOSPC: "the disk is full",
@@ -37,8 +36,8 @@ def explain_os_error(error: OSError) -> str:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Yield a new file, opened for writing, that takes the place of `path` when the block ends well.
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a new, empty file, to be written to, that takes the place of `path` when the block ends well.
 
     Readers see the old file or the new one, never a part; after a power cut, too. When the block raises, the old
     file stays as it was and nothing is left behind. Several writers may write the same path at once: the last one
@@ -51,14 +50,13 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     path = Path(os.path.realpath(path))
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    # A name of its own, not the target's with a suffix: that may exceed what the file system allows. Opened by open()
-    # and not by tempfile, so that the file gets the permissions that the user's umask asks for.
+    # A name of its own, not the target's with a suffix: that may exceed what the file system allows. Not made by
+    # tempfile, so that the file gets the permissions that the user's umask asks for.
     temporary = path.with_name(f".zoo-{secrets.token_hex(8)}.tmp")
     try:
-        with temporary.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
+        temporary.touch(exist_ok=False)
+        yield temporary
+        flush(temporary)
         temporary.replace(path)
     except BaseException:
         with suppress(OSError):
@@ -77,13 +75,23 @@ def duplicate(path: Path, target: Path) -> None:
     try:
         os.link(path, temporary)
     except OSError:
-        with path.open("rb") as source, replacing(target) as file:
-            shutil.copyfileobj(source, file)
+        with replacing(target) as new:
+            shutil.copyfile(path, new)
         return
     temporary.replace(target)
     # Of two names of one file, renaming leaves both.
     temporary.unlink(missing_ok=True)
     sync_folder(target.parent)
+
+
+def flush(path: Path) -> None:
+    """Wait until what was written to a file is on the disk.
+
+    Raises:
+        OSError: it cannot be opened, or the disk reports a fault.
+    """
+    with path.open("rb+") as file:  # Windows flushes only what may be written
+        os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:
@@ -98,8 +106,8 @@ def sync_folder(folder: Path) -> None:
 
 def write_bytes(path: Path, data: bytes | memoryview) -> None:
     """Write `data` to `path`, whole or not at all."""
-    with replacing(path) as file:
-        file.write(data)
+    with replacing(path) as new:
+        new.write_bytes(data)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -158,8 +158,8 @@ def save_model(path: Path, weights: Mapping[str, Tensor], recipe: Recipe, proven
         "color": color.CONVENTIONS,
         "provenance": dict(provenance),
     }
-    with replacing(path) as file:
-        save_tensors(Path(file.name), weights, {_KEY: json.dumps(about)})
+    with replacing(path) as new:
+        save_tensors(new, weights, {_KEY: json.dumps(about)})
 
 
 def load_model(path: Path | str, device: str = "auto") -> Model:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Callable, Mapping
@@ -25,7 +24,7 @@ from typing import Any
 from torch import Tensor
 
 from zoo.errors import ZooError
-from zoo.files import sync_folder, write_text
+from zoo.files import flush, sync_folder, write_text
 from zoo.tensors import save_tensors
 
 KEEP = 2
@@ -204,8 +203,7 @@ def _save_tensors(folder: Path, tensors: dict[str, Tensor]) -> dict[str, dict[st
 
 def _save_file(path: Path, tensors: dict[str, Tensor]) -> dict[str, Any]:
     save_tensors(path, tensors)
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    flush(path)
     return _fingerprint(path)
 
 
