@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -133,3 +135,35 @@ def test_a_duplicate_outlives_its_original(links: bool, tmp_path: Path, monkeypa
     files.write_text(first, "new")
     assert second.read_text() == "old"
     assert {path.name for path in tmp_path.iterdir() if path.is_file()} == {"first", "second"}
+
+
+def test_leftovers_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "samples").mkdir()
+    kept = [tmp_path / name for name in (".lock", ".tmp", ".tmp-notes", "a.tmp", ".zoo-mine.tmp", "samples/a.png")]
+    left = [
+        tmp_path / name for name in (".zoo-0123456789abcdef.tmp", "samples/.zoo-fedcba9876543210.tmp", ".tmpJqfmU1")
+    ]
+    for path in (*kept, *left):
+        path.write_text("x")
+    files.remove_leftovers(tmp_path)
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == set(kept)
+
+
+def test_what_a_kill_leaves_is_known(tmp_path: Path) -> None:
+    """Killed in the middle of writing tensors, of 100 MB, for which the library has a file of its own."""
+    script = (
+        "import torch\nfrom pathlib import Path\nfrom zoo.files import replacing\nfrom zoo.tensors import save_tensors"
+        "\ntensors = {'a': torch.zeros(25_000_000)}\nprint(flush=True)"
+        "\nwhile True:\n with replacing(Path('a.safetensors')) as new: save_tensors(new, tensors)"
+    )
+    child = subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path, stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()
+    deadline = time.monotonic() + 60
+    while not any(path.name.startswith(".") for path in tmp_path.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    child.kill()
+    child.communicate()
+    assert any(path.name.startswith(".") for path in tmp_path.iterdir())
+    files.remove_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} <= {"a.safetensors"}

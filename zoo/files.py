@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -27,6 +28,9 @@ _REASONS = {
 }
 if hasattr(errno, "EDQUOT"):  # Windows has no quotas of this kind
     _REASONS[errno.EDQUOT] = "the quota on that disk is used up"
+
+# Files under way: this module's own, and those of safetensors, which writes beside the place that it is given.
+_LEFTOVER = re.compile(r"\.zoo-[0-9a-f]{16}\.tmp|\.tmp[A-Za-z0-9]{6}")
 
 
 def explain_os_error(error: OSError) -> str:
@@ -82,6 +86,14 @@ def duplicate(path: Path, target: Path) -> None:
     # Of two names of one file, renaming leaves both.
     temporary.unlink(missing_ok=True)
     sync_folder(target.parent)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes left half-written in a folder and below. Nobody may be writing there."""
+    for path in folder.rglob(".*"):
+        if _LEFTOVER.fullmatch(path.name):
+            with suppress(OSError):
+                path.unlink()
 
 
 def flush(path: Path) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 from zoo.data.stream import Batch, Stream, batches
 from zoo.device import describe_device, pick_workers
 from zoo.errors import UsageError, ZooError
-from zoo.files import duplicate, explain_os_error
+from zoo.files import duplicate, explain_os_error, remove_leftovers
 from zoo.model import save_model
 from zoo.photo import PhotoError, save_photo
 from zoo.plugins import one_line
@@ -109,6 +109,7 @@ def resume(
         loop = _Loop(run, Trainer(parts, ranks), Followers.of(parts.recipe, ranks), watcher or Watcher())
         damaged = loop.restore()
         if ranks.is_first:
+            remove_leftovers(run.path)
             run.write_recipe(recipe)
             run.forget_after(loop.trainer.steps)
             if run.info["photographs"]["fingerprint"] != parts.fingerprint:
