@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from stat import S_IMODE
 
@@ -36,4 +37,5 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
         number = re.search(r"os error (\d+)", str(error))
         raise OSError(int(number[1]) if number else 0, str(error), str(path)) from error
     # From 0.8 on the library renames a file of its own into place, which only its owner may read.
-    path.chmod(permissions)
+    with suppress(OSError):  # some file systems have no permissions
+        path.chmod(permissions)
