@@ -54,9 +54,8 @@ def replacing(path: Path) -> Iterator[Path]:
     path = Path(os.path.realpath(path))
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    # A name of its own, not the target's with a suffix: that may exceed what the file system allows. Not made by
-    # tempfile, so that the file gets the permissions that the user's umask asks for.
-    temporary = path.with_name(f".zoo-{secrets.token_hex(8)}.tmp")
+    # Not made by tempfile, so that the file gets the permissions that the user's umask asks for.
+    temporary = _beside(path)
     try:
         temporary.touch(exist_ok=False)
         yield temporary
@@ -75,7 +74,7 @@ def duplicate(path: Path, target: Path) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    temporary = target.with_name(f".zoo-{secrets.token_hex(8)}.tmp")
+    temporary = _beside(target)
     try:
         os.link(path, temporary)
     except OSError:
@@ -86,6 +85,11 @@ def duplicate(path: Path, target: Path) -> None:
     # Of two names of one file, renaming leaves both.
     temporary.unlink(missing_ok=True)
     sync_folder(target.parent)
+
+
+def _beside(path: Path) -> Path:
+    # A name of its own, not the target's with a suffix: that may exceed what the file system allows.
+    return path.with_name(f".zoo-{secrets.token_hex(8)}.tmp")
 
 
 def remove_leftovers(folder: Path) -> None:
