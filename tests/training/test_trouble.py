@@ -199,9 +199,9 @@ def test_on_sigterm_a_checkpoint_that_is_being_written_is_enough(monkeypatch: py
         asked.wait(10)
         return save(*arguments)
 
-    def noted(self: Any) -> bool:
+    def noted(self: Any, *, in_haste: bool) -> bool:
         asked.set()
-        return finish(self)
+        return finish(self, in_haste=in_haste)
 
     recipe = tiny(steps=20, evaluate=4)
     with monkeypatch.context() as patched:
@@ -214,6 +214,33 @@ def test_on_sigterm_a_checkpoint_that_is_being_written_is_enough(monkeypatch: py
     whole = train(recipe, name="whole")
     assert same(weights(run), weights(whole))
     assert [line.get("losses") for line in run.metrics] == [line.get("losses") for line in whole.metrics]
+
+
+def test_who_interrupts_a_look_waits_for_no_other_step_and_no_second_checkpoint(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    look, save = zoo.training.loop.look, zoo.training.checkpoint.save_checkpoint
+    written = []
+
+    def interrupted(*arguments: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        return look(*arguments)
+
+    def counted(folder: Path, step: int, *arguments: Any) -> Path:
+        written.append(step)
+        return save(folder, step, *arguments)
+
+    recipe = tiny(steps=20, evaluate=4)
+    with monkeypatch.context() as patched:
+        patched.setattr(zoo.training.loop, "look", interrupted)
+        patched.setattr(zoo.training.checkpoint, "save_checkpoint", counted)
+        run = train(recipe, name="mine")
+    assert run.info["state"] == "interrupted"
+    assert written == [4]
+    resume(run)
+    whole = train(recipe, name="whole")
+    assert same(weights(run), weights(whole))
+    assert [line.get("held_out") for line in run.metrics] == [line.get("held_out") for line in whole.metrics]
 
 
 # ------------------------------------------------------------------------------------- versions of the model

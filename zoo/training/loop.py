@@ -150,8 +150,8 @@ class _Loop:
         self.complained: set[str] = set()
         self.before = 0.0
         self.started = self.saved = self.beat = time.monotonic()
-        self.newest = -math.inf
-        """When the newest checkpoint of this process was taken."""
+        self.newest, self.newest_step = -math.inf, -1
+        """When, and at which step, this process took its newest checkpoint."""
         self.window = Window(trainer)
 
     def restore(self) -> list[str]:
@@ -161,7 +161,7 @@ class _Loop:
         self.window.restore(tensors, state["window_steps"])
         self.before, self.started = state["seconds"], time.monotonic()
         self.metrics, self.best = state["metrics"], math.inf if state["best"] is None else state["best"]
-        self.go_backs = max(self.go_backs, state["go_backs"])
+        self.go_backs, self.newest_step = max(self.go_backs, state["go_backs"]), -1
         return damaged
 
     @property
@@ -246,13 +246,15 @@ class _Loop:
                     self._look()
                     if trainer.is_healthy:
                         self._save(milestone)
+                # That took a while: whoever asked for an end in it need not wait for another step.
+                stopping, _ = self._agree(stop)
             elif time.monotonic() - self.saved > SAVE_EVERY and trainer.is_healthy:
                 with window.paused():
                     self._save()
         if share >= 1:
             self._log()
             self._look()
-        if share >= 1 or signal.SIGTERM not in stop or not self._has_just_saved():
+        if share >= 1 or not self._has_just_saved(in_haste=signal.SIGTERM in stop):
             # Nothing changes the weights any more: no copy.
             self._save(self._milestone() if share >= 1 else None, copy=False)
             self.saver.wait()
@@ -260,12 +262,13 @@ class _Loop:
             raise ZooError(f"{self.run.path}: what was learned could not be saved")
         return "finished" if share >= 1 else "interrupted"
 
-    def _has_just_saved(self) -> bool:
-        """Say whether the newest checkpoint will do for one who has no time, and finish it if it is being written.
+    def _has_just_saved(self, *, in_haste: bool) -> bool:
+        """Say whether the newest checkpoint will do, and finish it if it is being written.
 
-        What came after it will be learned again, exactly.
+        It is of this very step; in haste, a recent one will do: what came after it will be learned again, exactly.
         """
-        if time.monotonic() - self.newest > RECENT or CHECKPOINT in self.complained:
+        recent = in_haste and time.monotonic() - self.newest < RECENT
+        if not (recent or self.newest_step == self.trainer.steps) or CHECKPOINT in self.complained:
             return False
         try:
             self.saver.wait()
@@ -355,6 +358,7 @@ class _Loop:
         self._on_disk(CHECKPOINT, write)
         self._write_info("running")
         self.saved = self.newest = time.monotonic()
+        self.newest_step = step
 
     def _go_back(self) -> None:
         self.go_backs += 1
