@@ -235,6 +235,14 @@ class Recipe(BaseModel):
         """Return who learns at an epoch. Beyond the schedule's end, the last stage goes on."""
         return next((name for name, end in self.stages if epoch < end), self.stages[-1][0])
 
+    def rate_at(self, share: float, step: int) -> float:
+        """Return the learning rates' factor: it rises in the warm-up, is 1, and falls to 0 at the end of the run."""
+        rising = min(1.0, (step + 1) / (self.warmup + 1))
+        if share <= 1 - self.decay:
+            return rising
+        left = (1 - share) / self.decay
+        return rising * (left if self.fall == "linear" else (1 - math.cos(math.pi * left)) / 2)
+
     def check_parts(self) -> None:
         """Check what can be known without making anything: names, weights, and that the parts belong together.
 

@@ -19,7 +19,6 @@ from zoo.photo import Photo
 from zoo.run import Run, list_runs
 from zoo.training import rehearse, resume
 from zoo.training.assembly import assemble
-from zoo.training.loop import rate
 from zoo.training.trainer import Trainer
 
 
@@ -201,11 +200,11 @@ def test_batch_norm_with_one_value_per_channel_is_explained() -> None:
 
 
 def test_the_rate_rises_and_falls() -> None:
-    assert [rate(share, 99, tiny(decay=0.5)) for share in (0, 0.5, 0.75, 1)] == [1, 1, 0.5, 0]
-    assert [rate(share, 99, tiny(decay=0)) for share in (0, 0.5, 0.99)] == [1, 1, 1]
-    cosine = [rate(share, 99, tiny(decay=0.5, fall="cosine")) for share in (0.5, 0.625, 0.75, 1)]
+    assert [tiny(decay=0.5).rate_at(share, 99) for share in (0, 0.5, 0.75, 1)] == [1, 1, 0.5, 0]
+    assert [tiny(decay=0).rate_at(share, 99) for share in (0, 0.5, 0.99)] == [1, 1, 1]
+    cosine = [tiny(decay=0.5, fall="cosine").rate_at(share, 99) for share in (0.5, 0.625, 0.75, 1)]
     assert cosine == pytest.approx([1, 0.8536, 0.5, 0], abs=1e-4)
-    assert [rate(0, step, tiny(warmup=4)) for step in (0, 1, 4, 5)] == [0.2, 0.4, 1, 1]
+    assert [tiny(warmup=4).rate_at(0, step) for step in (0, 1, 4, 5)] == [0.2, 0.4, 1, 1]
 
 
 def test_a_schedule_says_who_learns() -> None:

@@ -224,7 +224,7 @@ class _Loop:
             for problem in batch.problems:
                 self.watcher.said(f"left out: {problem}")
             epoch, micro = int(trainer.epochs), trainer.micro
-            trainer.set_rate(rate(share, trainer.steps, recipe) * 0.5**self.go_backs)
+            trainer.set_rate(recipe.rate_at(share, trainer.steps) * 0.5**self.go_backs)
             window.add(trainer.step(batch.photos, recipe.stage_at(trainer.epochs)))
             stopping, share = self._agree(stop)
             if trainer.micro < micro:
@@ -466,15 +466,6 @@ def make_feed(
         rank=ranks.rank,
         world=ranks.world,
     )
-
-
-def rate(share: float, step: int, recipe: Recipe) -> float:
-    """Return the learning rate's factor: it rises in the warm-up, is 1, and falls to 0 at the end of the run."""
-    rising = min(1.0, (step + 1) / (recipe.warmup + 1))
-    if share <= 1 - recipe.decay:
-        return rising
-    left = (1 - share) / recipe.decay
-    return rising * (left if recipe.fall == "linear" else (1 - math.cos(math.pi * left)) / 2)
 
 
 @contextmanager
