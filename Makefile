@@ -21,7 +21,7 @@ types: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
 bench: $(VENV)/.installed-dev
-	for one in startup feed color colorize memory scaling train; do $(BIN)/python bench/$$one.py || exit 1; done
+	for one in startup feed color colorize memory scaling stop train; do $(BIN)/python bench/$$one.py || exit 1; done
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python docs/make_api.py
