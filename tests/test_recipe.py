@@ -26,6 +26,14 @@ def test_a_duration_replaces_the_recipes_own_whatever_its_unit() -> None:
     assert (recipe.epochs, recipe.steps, recipe.minutes) == (None, None, 8)
 
 
+def test_a_schedule_brings_its_own_end() -> None:
+    schedule = "generator:2 gan:3"
+    assert Recipe.named("landscapes", schedule=schedule).last_epoch == 5
+    assert Recipe.named("landscapes", schedule=schedule, epochs=9).last_epoch == 9
+    assert Recipe.named("demo", schedule=schedule).minutes is None
+    assert Recipe.named("landscapes", schedule="").epochs == Recipe.named("landscapes").epochs
+
+
 def test_the_default_recipe_fills_in() -> None:
     assert Recipe.named(data="photos/").generator == Recipe.named("landscapes").generator
 

@@ -153,8 +153,8 @@ class Recipe(BaseModel):
     def named(cls, name: str | None = None, /, **changes: Any) -> Recipe:
         """Take a recipe from the registry by name (its default one where none is given), with some fields changed.
 
-        A duration among the changes replaces the recipe's own, whatever its unit. The default fields and the default
-        options of registry.toml are filled in.
+        A duration or a schedule among the changes replaces the recipe's own end, whatever its unit. The default fields
+        and the default options of registry.toml are filled in.
 
         Raises:
             UsageError: no such recipe, an unknown field, or a value that it cannot have.
