@@ -26,6 +26,15 @@ def test_a_duration_replaces_the_recipes_own_whatever_its_unit() -> None:
     assert (recipe.epochs, recipe.steps, recipe.minutes) == (None, None, 8)
 
 
+def test_a_size_replaces_growing_ones(tmp_path: Path) -> None:
+    path = tmp_path / "growing.toml"
+    path.write_text(Recipe.named("landscapes", size="32,64,96").to_toml())
+    assert Recipe.load(path, seed=1).first_sizes == (32, 64)
+    assert Recipe.load(path, size=128).first_sizes == ()
+    assert Recipe.load(path, size="48,128").first_sizes == (48,)
+    assert Recipe.load(path, size=128, first_sizes="48").first_sizes == (48,)
+
+
 def test_a_schedule_brings_its_own_end() -> None:
     schedule = "generator:2 gan:3"
     assert Recipe.named("landscapes", schedule=schedule).last_epoch == 5

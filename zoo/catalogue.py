@@ -148,12 +148,14 @@ class Catalogue:
 def overlay(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return a recipe's table with some fields changed.
 
-    A duration, or a schedule, which has an end of its own, replaces all durations, whatever their unit; with another
-    part, the summary is no longer true.
+    A duration, or a schedule, which has an end of its own, replaces all durations, whatever their unit; a size replaces
+    the smaller ones before it, too; with another part, the summary is no longer true.
     """
     untrue = {"summary"} if PARTS.keys() & changes.keys() else set()
     if any(name in changes for name in DURATIONS) or changes.get("schedule"):
         untrue |= set(DURATIONS)
+    if "size" in changes:
+        untrue.add("first_sizes")
     return {name: value for name, value in table.items() if name not in untrue} | dict(changes)
 
 
