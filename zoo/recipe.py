@@ -231,6 +231,12 @@ class Recipe(BaseModel):
         """The epoch that ends the run: the one given, or the schedule's end; infinite where there is neither."""
         return self.epochs or (math.inf if self.steps or self.minutes else self.stages[-1][1])
 
+    def share_after(self, steps: int, epochs: float, seconds: float) -> float:
+        """Return how much of the run is done: 1 at its end."""
+        return max(
+            steps / (self.steps or math.inf), epochs / self.last_epoch, seconds / 60 / (self.minutes or math.inf)
+        )
+
     def stage_at(self, epoch: float) -> Stage:
         """Return who learns at an epoch. Beyond the schedule's end, the last stage goes on."""
         return next((name for name, end in self.stages if epoch < end), self.stages[-1][0])

@@ -293,6 +293,8 @@ def test_a_finished_run_is_lengthened() -> None:
         resume(run, steps=8)
     with pytest.raises(UsageError, match="--extend needs another end"):
         resume(run, extend=True)
+    with pytest.raises(UsageError, match=r"has \d+ steps, .* behind it; --extend needs an end beyond that"):
+        resume(run, extend=True, steps=1)
     resume(run, extend=True, steps=8)
     assert run.info["state"] == "finished"
     assert run.info["progress"]["steps"] == 8

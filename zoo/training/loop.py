@@ -97,13 +97,7 @@ def resume(
         ZooError: it has no checkpoint, is being written by another process, or fails again.
     """
     run = run if isinstance(run, Run) else Run.open(run)
-    recipe = run.recipe
-    if any(another_end.values()):
-        recipe = recipe.lengthened(**another_end)
-    elif extend:
-        raise UsageError("--extend needs another end: --epochs, --steps or --minutes, from the run's first step on")
-    if run.info["state"] == "finished" and not extend:
-        raise UsageError(f"the run {run.path} is finished; --extend with --epochs, --steps or --minutes lengthens it")
+    recipe = _with_another_end(run, extend, another_end)
     with joined(recipe.device) as ranks, run.lock() if ranks.is_first else nullcontext():
         parts = assemble(recipe, restoring=True, device=ranks.device(recipe.device))
         loop = _Loop(run, Trainer(parts, ranks), Followers.of(parts.recipe, ranks), watcher or Watcher())
@@ -117,6 +111,24 @@ def resume(
             for name in damaged:
                 loop.watcher.said(f"the checkpoint {name} is damaged; going on from the one before it")
         return loop.go()
+
+
+def _with_another_end(run: Run, extend: bool, another_end: dict[str, float | None]) -> Recipe:
+    """Return the recipe to go on with, if there is anything left to do by it."""
+    recipe = run.recipe
+    if any(another_end.values()):
+        recipe = recipe.lengthened(**another_end)
+    elif extend:
+        raise UsageError("--extend needs another end: --epochs, --steps or --minutes, from the run's first step on")
+    if run.info["state"] == "finished":
+        if not extend:
+            hint = "--extend with --epochs, --steps or --minutes lengthens it"
+            raise UsageError(f"the run {run.path} is finished; {hint}")
+        steps, epochs, seconds = (run.info["progress"][name] for name in ("steps", "epochs", "seconds"))
+        if recipe.share_after(steps, epochs, seconds) >= 1:
+            done = f"{steps} steps, {epochs:g} epochs and {seconds / 60:.1f} minutes"
+            raise UsageError(f"the run {run.path} has {done} behind it; --extend needs an end beyond that")
+    return recipe
 
 
 def rehearse(recipe: Recipe) -> tuple[Assembly, dict[str, float]]:
@@ -172,12 +184,7 @@ class _Loop:
     @property
     def share(self) -> float:
         """How much of the run is done: 1 at its end."""
-        recipe, trainer = self.recipe, self.trainer
-        return max(
-            trainer.steps / (recipe.steps or math.inf),
-            trainer.epochs / recipe.last_epoch,
-            self.seconds / 60 / (recipe.minutes or math.inf),
-        )
+        return self.recipe.share_after(self.trainer.steps, self.trainer.epochs, self.seconds)
 
     def go(self) -> Run:
         """Train to the end, and leave the folder in order whatever happens."""
