@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -184,9 +185,21 @@ class Run:
         write_text(self.path / INFO, json.dumps({**info, "updated": time.time()}, indent=2) + "\n")
 
     def log(self, line: Mapping[str, Any]) -> None:
-        """Append a line to metrics.jsonl."""
-        with (self.path / METRICS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        """Append a line to metrics.jsonl, whole or not at all.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        data = (json.dumps(line) + "\n").encode()
+        with (self.path / METRICS).open("ab", buffering=0) as file:
+            end = file.seek(0, os.SEEK_END)
+            try:
+                # A disk that fills up takes a part first.
+                if file.write(data) < len(data):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path / METRICS))
+            except OSError:
+                file.truncate(end)
+                raise
 
     def forget_after(self, step: int) -> None:
         """Drop the metrics of steps that a checkpoint does not know of, since they will be taken again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -174,10 +175,27 @@ def test_a_full_disk_does_not_end_the_training(monkeypatch: pytest.MonkeyPatch) 
     notes = Notes()
     run = train(tiny(steps=20, evaluate=4), watcher=notes)
     assert run.info["state"] == "finished"
-    assert "metrics not written: the disk is full; training goes on" in notes.notes
-    assert "checkpoint not written: the disk is full; training goes on" in notes.notes
-    assert len(notes.notes) < 6
+    assert sorted(notes.notes) == [
+        f"{what} not written: the disk is full; training goes on" for what in ("checkpoint", "metrics")
+    ]
     assert load_checkpoint(run.checkpoints)[1]["steps"] == 20
+
+
+def test_a_line_of_metrics_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    run = Run(tmp_path)
+    run.log({"step": 1})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "metrics.jsonl").stat().st_size + 5, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"No space left|too large"):
+            run.log({"step": 2})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    run.log({"step": 3})
+    assert [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()] == [
+        {"step": 1}, {"step": 3},
+    ]  # fmt: skip
 
 
 def test_what_cannot_be_saved_in_the_end_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
