@@ -28,8 +28,7 @@ GENERATORS = {"unet-deep": "unet-deep", "resnet34": "smp-unet:encoder=resnet34,w
 def measure(side: str, network: str, batch: int, size: int, folder: str, seconds: float) -> dict[str, float]:
     from zoo import Recipe, registry
     from zoo.device import pick_device, pick_workers
-    from zoo.training.assembly import assemble
-    from zoo.training.loop import make_feed
+    from zoo.training.assembly import assemble, make_feed
     from zoo.training.trainer import Trainer
 
     recipe = Recipe(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,14 @@ from torch import nn
 from zoo import registry
 from zoo.contracts import LeftOut, Metric, PhotoDataset
 from zoo.data.memory import remember
+from zoo.data.stream import Batch, Stream, batches
 from zoo.device import keep_freed_memory, pick_device, pick_dtype, pick_memory_format
 from zoo.errors import UsageError, ZooError
 from zoo.model import load_model
 from zoo.recipe import Recipe
 from zoo.spec import parse, parse_list
 from zoo.training.objective import Objective
+from zoo.training.ranks import Ranks
 
 
 @dataclass
@@ -131,6 +133,25 @@ def begin_with(parts: Assembly, source: Path) -> None:
         parts.critic.load_state_dict(
             {name.removeprefix("critic/"): value for name, value in tensors.items() if name.startswith("critic/")}
         )
+
+
+def make_feed(
+    parts: Assembly, start: int, workers: int, ranks: Ranks | None = None, size: int | None = None
+) -> Iterator[Batch]:
+    """Yield a recipe's batches, or a process's share of them, from a position on, without end."""
+    ranks = ranks or Ranks()
+    recipe = parts.recipe
+    size = size or recipe.size
+    stream = Stream(parts.remembered, size=size, smallest=recipe.crop, flip=recipe.flip, seed=recipe.seed)
+    return batches(
+        stream,
+        batch=ranks.share_of(recipe.batch),
+        start=start,
+        workers=workers,
+        device=parts.device,
+        rank=ranks.rank,
+        world=ranks.world,
+    )
 
 
 def count_parameters(network: nn.Module | None) -> int:

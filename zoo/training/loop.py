@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
-from zoo.data.stream import Batch, Stream, batches
+from zoo.data.stream import Batch
 from zoo.device import describe_device, pick_workers
 from zoo.errors import UsageError, ZooError
 from zoo.files import duplicate, explain_os_error, remove_leftovers
@@ -22,7 +22,7 @@ from zoo.photo import PhotoError, save_photo
 from zoo.plugins import one_line
 from zoo.recipe import Recipe
 from zoo.run import Run, describe_process
-from zoo.training.assembly import Assembly, assemble, begin_with
+from zoo.training.assembly import Assembly, assemble, begin_with, make_feed
 from zoo.training.checkpoint import Saver, load_checkpoint
 from zoo.training.fit import with_fitting_batch
 from zoo.training.follow import Followers
@@ -206,7 +206,7 @@ class _Loop:
                     self.followers.ended(self.run, "failed")
                     shutil.rmtree(self.run.path, ignore_errors=True)
                     raise
-                reason = str(error) if isinstance(error, ZooError) else one_line(error)
+                reason = _reason(error)
                 self._save_what_can_be()
                 raise
             finally:
@@ -265,8 +265,6 @@ class _Loop:
             # Nothing changes the weights any more: no copy.
             self._save(self._milestone() if share >= 1 else None, copy=False)
             self.saver.wait()
-        if CHECKPOINT in self.complained:
-            raise ZooError(f"{self.run.path}: what was learned could not be saved")
         return "finished" if share >= 1 else "interrupted"
 
     def _has_just_saved(self, *, in_haste: bool) -> bool:
@@ -277,9 +275,14 @@ class _Loop:
         recent = in_haste and time.monotonic() - self.newest < RECENT
         if not (recent or self.newest_step == self.trainer.steps) or CHECKPOINT in self.complained:
             return False
+        return self._is_written()
+
+    def _is_written(self) -> bool:
+        """Wait for the checkpoint that is being written; say whether it could be."""
         try:
             self.saver.wait()
-        except OSError:
+        except OSError as error:
+            self._complain(CHECKPOINT, error)
             return False
         return True
 
@@ -356,13 +359,11 @@ class _Loop:
                 save_model(path, weights, self.recipe, provenance)
             for path in paths[1:]:
                 duplicate(paths[0], path)
+            self.complained.discard(CHECKPOINT)
 
-        def write() -> None:
-            known = score if math.isfinite(score) else None
-            keep = milestone is not None
-            self.saver.save(step, tensors, state, score=known, keep=keep, copy=copy, then=write_models)
-
-        self._on_disk(CHECKPOINT, write)
+        self._is_written()
+        known = score if math.isfinite(score) else None
+        self.saver.save(step, tensors, state, score=known, keep=milestone is not None, copy=copy, then=write_models)
         self._write_info("running")
         self.saved = self.newest = time.monotonic()
         self.newest_step = step
@@ -374,7 +375,7 @@ class _Loop:
             raise ZooError(
                 f"{what}, even after going back {GO_BACKS} times: use a smaller --lr, or --set precision=float32"
             )
-        self.saver.wait()
+        self._is_written()
         self.ranks.from_first(None)  # has written what it was writing
         seconds = self.seconds
         try:
@@ -396,7 +397,7 @@ class _Loop:
             self._save()
             self.saver.wait()
         except (OSError, RuntimeError, ZooError) as error:
-            self.watcher.said(f"what was learned since the last checkpoint could not be saved: {one_line(error)}")
+            self.watcher.said(f"what was learned since the last checkpoint could not be saved: {_reason(error)}")
 
     def _on_disk(self, what: str, write: Callable[[], object]) -> None:
         """Write something; if that fails, say so once and go on: training is worth more than its files."""
@@ -411,8 +412,7 @@ class _Loop:
     def _complain(self, what: str, error: Exception) -> None:
         if what not in self.complained:
             self.complained.add(what)
-            reason = explain_os_error(error) if isinstance(error, OSError) else str(error)
-            self.watcher.said(f"{what} not written: {reason}; training goes on")
+            self.watcher.said(f"{what} not written: {_reason(error)}; training goes on")
 
     def _provenance(self) -> dict[str, Any]:
         return {
@@ -456,23 +456,10 @@ class _Loop:
         self.beat = time.monotonic()
 
 
-def make_feed(
-    parts: Assembly, start: int, workers: int, ranks: Ranks | None = None, size: int | None = None
-) -> Iterator[Batch]:
-    """Yield a recipe's batches, or a process's share of them, from a position on, without end."""
-    ranks = ranks or Ranks()
-    recipe = parts.recipe
-    size = size or recipe.size
-    stream = Stream(parts.remembered, size=size, smallest=recipe.crop, flip=recipe.flip, seed=recipe.seed)
-    return batches(
-        stream,
-        batch=ranks.share_of(recipe.batch),
-        start=start,
-        workers=workers,
-        device=parts.device,
-        rank=ranks.rank,
-        world=ranks.world,
-    )
+def _reason(error: BaseException) -> str:
+    if isinstance(error, OSError):
+        return explain_os_error(error)
+    return str(error) if isinstance(error, ZooError) else one_line(error)
 
 
 @contextmanager
