@@ -55,9 +55,7 @@ class Run:
             stem = parse(recipe.generator).name.split("/")[-1]
             folder = _take(runs, name) if name else _take_next(runs, stem)
             run = made = cls(folder)
-            run.samples.mkdir()
-            run.checkpoints.mkdir()
-            run.write_recipe(recipe)
+            run.lay_out(recipe)
         except FileExistsError as error:
             there = cls(error.filename)
             offer = ""
@@ -175,6 +173,17 @@ class Run:
         except Timeout:
             info = self.info
             raise ZooError(f"the run {self.path} is in use by process {info['pid']} on {info['host']}") from None
+
+    def lay_out(self, recipe: Recipe) -> None:
+        """Make what is missing of the folder: nothing is there yet, or somebody removed it.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        for folder in (self.samples, self.checkpoints):
+            folder.mkdir(parents=True, exist_ok=True)
+        if not (self.path / RECIPE).exists():
+            self.write_recipe(recipe)
 
     def write_recipe(self, recipe: Recipe) -> None:
         """Replace recipe.toml."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -179,6 +180,21 @@ def test_a_full_disk_does_not_end_the_training(monkeypatch: pytest.MonkeyPatch) 
         f"{what} not written: the disk is full; training goes on" for what in ("checkpoint", "metrics")
     ]
     assert load_checkpoint(run.checkpoints)[1]["steps"] == 20
+
+
+def test_a_folder_that_is_removed_is_made_anew() -> None:
+    class Removing(Notes):
+        def looked(self, step: int, metrics: dict[str, float], sample: Path) -> None:
+            if step == 8:
+                # The checkpoint of step 4 may still be under way.
+                shutil.rmtree("runs/mine", ignore_errors=True)
+
+    run = train(tiny(steps=20, evaluate=4), name="mine", watcher=Removing())
+    assert run.info["state"] == "finished"
+    assert run.recipe.steps == 20
+    assert load_checkpoint(run.checkpoints)[1]["steps"] == 20
+    assert (run.samples / "step-00000020.png").is_file()
+    resume(run, extend=True, steps=22)
 
 
 def test_a_line_of_metrics_is_written_whole_or_not_at_all(tmp_path: Path) -> None:

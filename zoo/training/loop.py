@@ -362,6 +362,7 @@ class _Loop:
             self.complained.discard(CHECKPOINT)
 
         self._is_written()
+        self._on_disk("recipe.toml", lambda: self.run.lay_out(self.recipe))
         known = score if math.isfinite(score) else None
         self.saver.save(step, tensors, state, score=known, keep=milestone is not None, copy=copy, then=write_models)
         self._write_info("running")
