@@ -65,13 +65,21 @@ def keep_freed_memory(device: torch.device) -> None:
         mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
+def count_cores() -> int:
+    """Return the number of processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def pick_workers(wanted: int | None, device: torch.device) -> int:
-    """Return the number of loader processes: one beside a CPU that trains, more to feed a GPU."""
+    """Return the number of loader processes: one beside a CPU that trains, more to feed a GPU.
+
+    Processes that torchrun started on one machine share its cores.
+    """
     if wanted is not None:
         return wanted
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = count_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     if device.type == "cpu":
-        return min(1, cores - 1)
+        return max(0, min(1, cores - 1))
     return min(8, max(1, cores - 1))
 
 

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 from tiny import tiny
@@ -17,6 +18,7 @@ from tiny import tiny
 from zoo import load_model, train
 from zoo.errors import INTERRUPTED, UsageError
 from zoo.run import Run
+from zoo.training import resume
 from zoo.training.checkpoint import load_checkpoint
 from zoo.training.launch import _without_devices
 from zoo.training.ranks import Ranks, _first_host, _place
@@ -79,6 +81,28 @@ def test_two_processes_compute_what_one_does_and_go_on_as_one() -> None:
     output = resumed.communicate(timeout=90)[0]
     assert resumed.returncode == 0, output
     assert run.info["progress"]["steps"] == done + 10
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_ends_the_run_which_goes_on_from_there() -> None:
+    started = zoo(*arguments(steps=10**6, evaluate=20), "--devices", "2", "--name", "mine")
+    run = Run("runs/mine")
+    end = time.monotonic() + 90
+    while not run.metrics and time.monotonic() < end:
+        time.sleep(0.2)
+    ranks = {process.environ()["RANK"]: process for process in psutil.Process(started.pid).children()}
+    ranks["1"].kill()
+    output = started.communicate(timeout=90)[0]
+    assert started.returncode == 1
+    assert "error: another of the run's processes ended, and this one cannot go on without it" in output
+    assert "Traceback" not in output
+    assert "OMP_NUM_THREADS" not in output
+    assert "Warning" not in output
+    assert run.info["state"] == "failed"
+    done = run.info["progress"]["steps"]
+    assert load_checkpoint(run.checkpoints)[1]["steps"] == done
+    resume(run, steps=done + 2)
+    assert run.info["state"] == "finished"
 
 
 SHORT_OF_MEMORY = """

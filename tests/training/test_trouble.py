@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 from tiny import Notes, same, tiny, weights
@@ -151,6 +152,52 @@ def test_after_three_returns_the_run_fails_with_its_reason(monkeypatch: pytest.M
     assert "10 steps in a row were not numbers" in run.info["reason"]
     assert len([text for text in notes.notes if "with half the rates" in text]) == 3
     assert all(value.isfinite().all() for value in weights(run).values())
+
+
+# ---------------------------------------------------------------------------------------------------- deaths
+
+
+def test_a_loader_that_is_killed_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    step = Trainer.step
+
+    def killing(self: Trainer, photos: Tensor, stage: Any) -> dict[str, Tensor]:
+        if self.steps == 3:
+            for child in psutil.Process().children():
+                child.kill()
+        return step(self, photos, stage)
+
+    recipe = tiny(steps=60, workers=1)
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, "step", killing)
+        with pytest.raises(
+            ZooError, match=r"loads photographs was killed, as happens where memory runs out: use --set"
+        ):
+            train(recipe, name="mine")
+    run = Run.open("runs/mine")
+    assert run.info["state"] == "failed"
+    assert same(weights(resume(run)), weights(train(recipe, name="whole")))
+
+
+def test_who_saves_what_a_failed_run_learned_is_not_ended_by_a_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+    step, save = Trainer.step, zoo.training.checkpoint.save_checkpoint
+    handlers = []
+
+    def failing(self: Trainer, photos: Tensor, stage: Any) -> dict[str, Tensor]:
+        if self.steps == 3:
+            raise RuntimeError("the other process died")
+        return step(self, photos, stage)
+
+    def asked_to_end(*arguments: Any) -> Path:
+        handlers.append(signal.getsignal(signal.SIGTERM))
+        return save(*arguments)
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(Trainer, "step", failing)
+    monkeypatch.setattr(zoo.training.checkpoint, "save_checkpoint", asked_to_end)
+    with pytest.raises(RuntimeError, match="died"):
+        train(tiny(), name="mine")
+    assert handlers[0] not in (before, signal.SIG_DFL)
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 # ------------------------------------------------------------------------------------------------------ disk

@@ -99,6 +99,11 @@ def batches(
     return feed
 
 
+def loader_is_gone(error: RuntimeError) -> bool:
+    """Whether it says that a process that loads was killed; torch has no class of its own for that."""
+    return str(error).startswith("DataLoader worker (pid")
+
+
 def _fed(loader: DataLoader[tuple[Tensor, list[str]]], device: torch.device) -> Generator[Batch]:
     if device.type == "cuda":
         yield from _copied_ahead(loader, device)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 
 from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import parse_args, run
 
+from zoo.device import count_cores
 from zoo.errors import INTERRUPTED
 
 
 def launch(devices: int) -> int:
     """Run this process's own command line in several processes on this machine; return their exit code."""
     arguments = ["--standalone", f"--nproc-per-node={devices}", "-m", "zoo", *_without_devices(sys.argv[1:])]
+    # torchrun would give each process one thread, and say so.
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, count_cores() // devices)))
+    # What it says of signals is what zoo says, too; errors are said.
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.ERROR)
     try:
         run(parse_args(arguments))  # type: ignore[no-untyped-call]
     except SignalException:

@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
-from zoo.data.stream import Batch
+from zoo.data.stream import Batch, loader_is_gone
 from zoo.device import describe_device, pick_workers
 from zoo.errors import UsageError, ZooError
 from zoo.files import duplicate, explain_os_error, remove_leftovers
@@ -27,7 +27,7 @@ from zoo.training.checkpoint import Saver, load_checkpoint
 from zoo.training.fit import with_fitting_batch
 from zoo.training.follow import Followers
 from zoo.training.look import held_out_crops, look
-from zoo.training.ranks import Ranks, joined
+from zoo.training.ranks import Ranks, another_is_gone, joined
 from zoo.training.signals import stop_signals
 from zoo.training.trainer import Trainer, out_of_memory
 from zoo.training.watch import Both, Watcher
@@ -188,12 +188,13 @@ class _Loop:
 
     def go(self) -> Run:
         """Train to the end, and leave the folder in order whatever happens."""
-        with self.run.lock() if self.ranks.is_first else nullcontext():
+        # Signals to the end: torchrun, and clusters, send them while a run that failed saves what it learned.
+        with self.run.lock() if self.ranks.is_first else nullcontext(), stop_signals() as stop:
             self._write_info("running")
             state, reason = "failed", None
             try:
                 self.watcher.started(self.run, self.parts, self.trainer.steps)
-                with _explained(self.parts), stop_signals() as stop:
+                with _explained(self.parts):
                     self.crops = held_out_crops(self.parts)
                     state = self._loop(stop)
             except KeyboardInterrupt:
@@ -470,6 +471,12 @@ def _explained(parts: Assembly) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
+        if another_is_gone(error):
+            raise ZooError("another of the run's processes ended, and this one cannot go on without it") from error
+        if loader_is_gone(error):
+            raise ZooError(
+                "a process that loads photographs was killed, as happens where memory runs out: use --set workers=0"
+            ) from error
         if not out_of_memory(error):
             raise
         raise ZooError(

@@ -6,6 +6,7 @@ either there is one process, and everything here does nothing.
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -84,7 +85,10 @@ class Ranks:
         if self.world == 1:
             return network
         # Buffers: the critic is called twice before its backward pass, which sending them at each call would break.
-        return DistributedDataParallel(network, broadcast_buffers=False, gradient_as_bucket_view=True)
+        # torch 2.15 has another name for them.
+        known = inspect.signature(DistributedDataParallel).parameters
+        buffers: Any = {"forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers": False}
+        return DistributedDataParallel(network, gradient_as_bucket_view=True, **buffers)
 
     def sum(self, values: Tensor) -> Tensor:
         """Return the sum over all processes."""
@@ -140,6 +144,11 @@ def unsynchronized(*networks: nn.Module | None) -> Iterator[None]:
 def unwrapped(network: nn.Module) -> nn.Module:
     """Return the network itself."""
     return network.module if isinstance(network, DistributedDataParallel) else network
+
+
+def another_is_gone(error: RuntimeError) -> bool:
+    """Whether it says that another process of the run cannot be reached any more; gloo has no class of its own."""
+    return isinstance(error, dist.DistError) or "/gloo/" in str(error)
 
 
 @contextmanager
