@@ -20,7 +20,8 @@ def launch(devices: int) -> int:
     # torchrun would give each process one thread, and say so.
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, count_cores() // devices)))
     # What it says of signals is what zoo says, too; errors are said.
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.ERROR)
+    for part in ("agent.server.api", "multiprocessing.api"):
+        logging.getLogger(f"torch.distributed.elastic.{part}").setLevel(logging.ERROR)
     try:
         run(parse_args(arguments))  # type: ignore[no-untyped-call]
     except SignalException:
