@@ -170,7 +170,7 @@ def test_a_loader_that_is_killed_is_explained(monkeypatch: pytest.MonkeyPatch) -
     with monkeypatch.context() as patched:
         patched.setattr(Trainer, "step", killing)
         with pytest.raises(
-            ZooError, match=r"loads photographs was killed, as happens where memory runs out: use --set"
+            ZooError, match=r"loads photographs was killed, as happens where memory runs out: write workers"
         ):
             train(recipe, name="mine")
     run = Run.open("runs/mine")

@@ -475,7 +475,8 @@ def _explained(parts: Assembly) -> Iterator[None]:
             raise ZooError("another of the run's processes ended, and this one cannot go on without it") from error
         if loader_is_gone(error):
             raise ZooError(
-                "a process that loads photographs was killed, as happens where memory runs out: use --set workers=0"
+                "a process that loads photographs was killed, as happens where memory runs out: write workers = 0 into "
+                "the run's recipe.toml, and resume it"
             ) from error
         if not out_of_memory(error):
             raise
