@@ -1,5 +1,6 @@
 # make demo   train a small model and look at what it does
 # make test   the whole suite
+# make docs   these pages as a site, in site/
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -16,6 +17,7 @@ test: $(VENV)/.installed-dev
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
 
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
@@ -24,10 +26,13 @@ bench: $(VENV)/.installed-dev
 	for one in startup feed color colorize memory scaling stop train; do $(BIN)/python bench/$$one.py || exit 1; done
 
 docs: $(VENV)/.installed-dev
-	$(BIN)/python docs/make_api.py
+	$(BIN)/zoo registry --schema > docs/registry.schema.json
+	rm -rf build/pages site && mkdir -p build/pages
+	cp -R README.md CHANGELOG.md LICENSE registry.toml docs build/pages
+	$(BIN)/zensical build --strict --clean
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) build dist site .cache .mypy_cache .ruff_cache .pytest_cache
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -10,8 +10,8 @@ import torch
 from common import machine, median_seconds, synchronize
 from skimage.color import lab2rgb, rgb2lab
 
-from zoo import color
 from zoo.device import keep_freed_memory
+from zoo.photo import color
 
 BATCH, SIZE = 16, 256
 

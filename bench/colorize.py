@@ -14,9 +14,10 @@ from pathlib import Path
 from common import machine, make_photographs
 
 from zoo import Recipe, registry
-from zoo.album import colorize_all, plan
+from zoo.colorize.album import colorize_all, plan
 from zoo.model import load_model, save_model
 from zoo.photo import read_photo, save_photo
+from zoo.registry import resolve
 
 
 def main() -> None:
@@ -26,7 +27,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         for precision in ("float32", "auto"):
             file = Path(scratch) / f"{precision}.safetensors"
-            save_model(file, weights, Recipe(**table, precision=precision), {})
+            save_model(file, weights, resolve(Recipe(**table, precision=precision)), {})
             models[precision] = load_model(file)
         folder = Path(sys.argv[1]) if len(sys.argv) > 1 else make_photographs(Path(scratch) / "photos", 24, height=640)
         jobs = plan([folder], Path(scratch) / "out")

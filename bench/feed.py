@@ -38,7 +38,8 @@ def main() -> None:
     from reference import LabCrops
 
     from zoo import registry
-    from zoo.data.memory import remember
+    from zoo.data.augmentation import Augmentation
+    from zoo.data.cache import cached
     from zoo.data.picture import LabPicture
     from zoo.data.stream import Stream, batches
 
@@ -62,15 +63,15 @@ def main() -> None:
             ("zoo folder, in the process", data, 0),
             ("zoo folder, 1 process", data, 1),
             ("zoo folder, 2 processes", data, 2),
-            ("zoo folder, remembered, 2 processes", remember(data), 2),
+            ("zoo folder, remembered, 2 processes", cached(data), 2),
             ("zoo folder, 12 megapixels, 2 processes", twelve, 2),
-            ("zoo folder, 12 megapixels, remembered", remember(twelve), 2),
+            ("zoo folder, 12 megapixels, remembered", cached(twelve), 2),
             ("zoo scenes, 2 processes", scenes, 2),
         ):
-            stream = Stream(photographs, size=SIZE, smallest=0.6, flip=True, seed=0)
+            stream = Stream(photographs, size=SIZE, augment=Augmentation(0.6, flip=True), seed=0)
             found = rate(batches(stream, batch=BATCH, start=0, workers=workers, device=cpu))
             print(f"{name + ' (uint8)':44} {found:7.1f} images/s  {found / reference:5.2f} ×")
-        stream = Stream(data, size=SIZE, smallest=0.6, flip=True, seed=0)
+        stream = Stream(data, size=SIZE, augment=Augmentation(0.6, flip=True), seed=0)
         feed = batches(stream, batch=BATCH, start=0, workers=2, device=cpu)
         found = rate(LabPicture.of_photos(batch.photos) for batch in feed)
         print(f"{'zoo folder, 2 processes (L*a*b*)':44} {found:7.1f} images/s  {found / reference:5.2f} ×")

@@ -34,7 +34,7 @@ def measure(network: str, memory: str) -> dict[str, float]:
         batch=BATCH, steps=1, memory=memory, compile="off",
     )  # fmt: skip
     trainer = Trainer(assemble(recipe))
-    device = trainer.parts.device
+    device = trainer.assembly.device
     photos = torch.randint(0, 256, (BATCH, 3, SIZE, SIZE), dtype=torch.uint8, device=device)
     times = []
     for _ in range(STEPS + 1):
@@ -46,7 +46,7 @@ def measure(network: str, memory: str) -> dict[str, float]:
     peak = memory_in_use(device) if on_gpu else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     lightness = torch.zeros(BATCH, 1, SIZE, SIZE, device=device)
     with kept_for_backward() as kept:
-        predict_chroma(trainer.parts.generator, lightness, trainer.parts.dtype)
+        predict_chroma(trainer.assembly.generator, lightness, trainer.assembly.dtype)
     return {"seconds": statistics.median(times[1:]), "peak": peak, "kept": kept.bytes}
 
 

@@ -25,17 +25,17 @@ def measure() -> None:
 
     from zoo import Recipe
     from zoo.training.assembly import assemble
-    from zoo.training.ranks import joined
+    from zoo.training.distributed import joined
     from zoo.training.trainer import Trainer
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    with joined(device) as ranks:
+    with joined(device) as distributed:
         recipe = Recipe(
             generator="unet-deep", critic="patch", loss="l1+adv", data="scenes:length=8,val=1", size=SIZE,
-            batch=BATCH * ranks.world, steps=1, device=device,
+            batch=BATCH * distributed.world_size, steps=1, device=device,
         )  # fmt: skip
-        trainer = Trainer(assemble(recipe, device=ranks.device(device)), ranks)
-        photos = torch.randint(0, 256, (BATCH, 3, SIZE, SIZE), dtype=torch.uint8, device=trainer.parts.device)
+        trainer = Trainer(assemble(recipe, device=distributed.device(device)), distributed)
+        photos = torch.randint(0, 256, (BATCH, 3, SIZE, SIZE), dtype=torch.uint8, device=trainer.assembly.device)
         times = []
         for _ in range(3):
             trainer.step(photos)
@@ -45,9 +45,9 @@ def measure() -> None:
             start = time.perf_counter()
             float(trainer.step(photos)["l1"])
             times.append(time.perf_counter() - start)
-            stop = ranks.agree(time.perf_counter() > end, 0.0, trainer.parts.device)[0]
-        if ranks.is_first:
-            print(json.dumps(BATCH * ranks.world / statistics.median(times)))
+            stop = distributed.agree(time.perf_counter() > end, 0.0, trainer.assembly.device)[0]
+        if distributed.is_main:
+            print(json.dumps(BATCH * distributed.world_size / statistics.median(times)))
 
 
 def main() -> None:

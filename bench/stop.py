@@ -22,7 +22,7 @@ from common import machine
 
 RUN = [
     "run", "--name", "stopped", "--gen", "unet-deep", "--critic", "patch", "--loss", "l1+adv",
-    "--data", "scenes:length=64,val=12", "--size", "256", "--steps", "100000", "--set", "evaluate=6",
+    "--data", "scenes:length=64,val=12", "--size", "256", "--steps", "100000", "--set", "val_every=6",
 ]  # fmt: skip
 SIGNALS = [signal.SIGINT, signal.SIGTERM] * 4
 

@@ -79,7 +79,7 @@ def count_flop(trainer: object, size: int) -> float:
     from zoo.training.trainer import Trainer
 
     assert isinstance(trainer, Trainer)
-    photos = torch.randint(0, 256, (2, 3, size, size), dtype=torch.uint8, device=trainer.parts.device)
+    photos = torch.randint(0, 256, (2, 3, size, size), dtype=torch.uint8, device=trainer.assembly.device)
     with FlopCounterMode(display=False) as counter:
         trainer.step(photos)
     return counter.get_total_flops() / 2

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from zoo import Run, hookimpl
-from zoo.contracts import Critic, Picture, Split
+from zoo.registry.contracts import Critic, Picture, Split
 
 
 class Gen(nn.Module):

@@ -11,7 +11,7 @@ import torch
 from PIL import ExifTags, Image
 from torch import Tensor
 
-from zoo import color
+from zoo.photo import color
 
 RANDOM = np.random.default_rng(5)
 RGB = RANDOM.integers(0, 256, (20, 30, 3), dtype=np.uint8)

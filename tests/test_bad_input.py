@@ -24,10 +24,11 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 import zoo.files
-import zoo.plugins
-from zoo import Recipe, registry
-from zoo.main import app
+import zoo.registry.plugins
+from zoo import UsageError, find_recipe, registry
+from zoo.cli.main import app
 from zoo.model import save_model
+from zoo.registry import resolve
 from zoo.run import Run
 
 MISUSE, FAILURE, INTERRUPTED = 2, 1, 130
@@ -48,9 +49,9 @@ def fails(exit_code: int, *words: str | Path) -> str:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    recipe = Recipe.named("demo", generator="unet-shallow:base=4", size=32, device="cpu", precision="float32")
+    recipe = find_recipe("demo", generator="unet-shallow:base=4", size=32, device="cpu", precision="float32")
     path = tmp_path_factory.mktemp("model") / "model.safetensors"
-    save_model(path, registry.get().build("generator", recipe.generator, size=32).state_dict(), recipe, {})
+    save_model(path, registry.get().build("generator", recipe.generator, size=32).state_dict(), resolve(recipe), {})
     return path
 
 
@@ -89,8 +90,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("--device gpu", "device = 'gpu': expected auto, cuda, cuda:1, mps or cpu"),
         ("--set flip", "--set flip: write --set key=value"),
         ("--set =1", "--set =1: write --set key=value"),
-        ("--set flipp=no", "a recipe has no 'flipp': did you mean 'flip'?"),
-        ("--set flip=maybe", "flip = 'maybe': input should be a valid boolean"),
+        ("--set augmnt=flip", "a recipe has no 'augmnt': did you mean 'augment'?"),
+        ("--set sync_batch_norm=maybe", "sync_batch_norm = 'maybe': input should be a valid boolean"),
         ("--set crop=0.5 --set crop=0.6", "--set crop=0.6: crop is given twice"),
         ("--set size=64", "--set size=64: size is given twice"),
         ("--name a/b", "'a/b' cannot be a run's name"),
@@ -153,7 +154,7 @@ def test_cuda_is_not_there(photos: Path, model: Path) -> None:
         ("colorize", "Missing"),
         ("colorize photos -o out", "Missing option '--model'"),
         ("colorize photos -o out -m nope", "there is no model nope"),
-        ("colorize photos -o out -m photos", "photos is a folder without a model.safetensors"),
+        ("colorize photos -o out -m photos", "the folder photos holds no model.safetensors"),
         ("colorize photos -o out -m photos/00.png", "00.png is not a safetensors file"),
         ("colorize nothing.png -o out -m photos/00.png", "there is no file or folder nothing.png"),
         ("colorize empty -o out -m photos/00.png", "no photographs in empty"),
@@ -179,7 +180,7 @@ def test_a_path_may_be_too_long(photos: Path) -> None:
 
 def test_debug_shows_the_traceback() -> None:
     result = CliRunner().invoke(app, ["--debug", "show", "nope"])
-    assert isinstance(result.exception, registry.UsageError)
+    assert isinstance(result.exception, UsageError)
     shown = subprocess.run(
         [sys.executable, "-m", "zoo", "--debug", "show", "nope"], capture_output=True, text=True, check=False
     )
@@ -233,8 +234,8 @@ def test_a_broken_plugin_takes_nothing_down(monkeypatch: pytest.MonkeyPatch, pho
         def load(self) -> Any:
             raise ImportError("no module named [red]fish")
 
-    real = list(zoo.plugins.entry_points(group="zoo"))
-    monkeypatch.setattr(zoo.plugins, "entry_points", lambda group: [*real, Broken()])
+    real = list(zoo.registry.plugins.entry_points(group="zoo"))
+    monkeypatch.setattr(zoo.registry.plugins, "entry_points", lambda group: [*real, Broken()])
     registry.get.cache_clear()
     shown = CliRunner().invoke(app, ["list"])
     assert shown.exit_code == 0
@@ -283,7 +284,7 @@ def test_ruined_photographs_among_good_ones(ruined: Path, photos: Path) -> None:
         file.rename(photos / file.name)
     result = CliRunner().invoke(app, [*TINY, "--data", "photos/", "--dry-run"])
     assert result.exit_code == 0, result.output
-    assert "11 to train on, 1 held out" in result.stdout
+    assert "11 for training, 1 for validation" in result.stdout
     assert "left out" in result.stdout
 
 

@@ -5,46 +5,48 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from zoo import find_recipe
 from zoo.errors import UsageError
 from zoo.recipe import Recipe
+from zoo.registry import resolve
 
 
 def test_a_recipe_is_frozen() -> None:
     with pytest.raises(ValidationError):
-        Recipe.named("demo").size = 3  # type: ignore[misc]
+        find_recipe("demo").size = 3  # type: ignore[misc]
 
 
 def test_toml_round_trip(tmp_path: Path) -> None:
-    recipe = Recipe.named("demo", lr=1e-3, seed=5, steps=7)
+    recipe = find_recipe("demo", lr=1e-3, seed=5, steps=7)
     path = tmp_path / "mine.toml"
     path.write_text(recipe.to_toml())
     assert Recipe.load(path) == recipe
 
 
 def test_a_duration_replaces_the_recipes_own_whatever_its_unit() -> None:
-    recipe = Recipe.named("landscapes", minutes=8)
+    recipe = find_recipe("landscapes", minutes=8)
     assert (recipe.epochs, recipe.steps, recipe.minutes) == (None, None, 8)
 
 
 def test_a_size_replaces_growing_ones(tmp_path: Path) -> None:
     path = tmp_path / "growing.toml"
-    path.write_text(Recipe.named("landscapes", size="32,64,96").to_toml())
-    assert Recipe.load(path, seed=1).first_sizes == (32, 64)
-    assert Recipe.load(path, size=128).first_sizes == ()
-    assert Recipe.load(path, size="48,128").first_sizes == (48,)
-    assert Recipe.load(path, size=128, first_sizes="48").first_sizes == (48,)
+    path.write_text(find_recipe("landscapes", size="32,64,96").to_toml())
+    assert find_recipe(str(path), seed=1).progressive_sizes == (32, 64)
+    assert find_recipe(str(path), size=128).progressive_sizes == ()
+    assert find_recipe(str(path), size="48,128").progressive_sizes == (48,)
+    assert find_recipe(str(path), size=128, progressive_sizes="48").progressive_sizes == (48,)
 
 
 def test_a_schedule_brings_its_own_end() -> None:
     schedule = "generator:2 gan:3"
-    assert Recipe.named("landscapes", schedule=schedule).last_epoch == 5
-    assert Recipe.named("landscapes", schedule=schedule, epochs=9).last_epoch == 9
-    assert Recipe.named("demo", schedule=schedule).minutes is None
-    assert Recipe.named("landscapes", schedule="").epochs == Recipe.named("landscapes").epochs
+    assert find_recipe("landscapes", schedule=schedule).last_epoch == 5
+    assert find_recipe("landscapes", schedule=schedule, epochs=9).last_epoch == 9
+    assert find_recipe("demo", schedule=schedule).minutes is None
+    assert find_recipe("landscapes", schedule="").epochs == find_recipe("landscapes").epochs
 
 
 def test_the_default_recipe_fills_in() -> None:
-    assert Recipe.named(data="photos/").generator == Recipe.named("landscapes").generator
+    assert find_recipe(data="photos/").generator == find_recipe("landscapes").generator
 
 
 @pytest.mark.parametrize(
@@ -60,7 +62,7 @@ def test_the_default_recipe_fills_in() -> None:
 )
 def test_mistakes_are_named(changes: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        Recipe.named("demo", **changes)
+        find_recipe("demo", **changes)
 
 
 def test_a_run_must_end() -> None:
@@ -87,16 +89,16 @@ def test_a_run_must_end() -> None:
 )
 def test_parts_that_do_not_fit_together(changes: dict[str, str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        Recipe.named("demo", **changes).check_parts()
+        resolve(find_recipe("demo", **changes))
 
 
 def test_resolving_writes_weights_and_paths_out(photos: Path) -> None:
-    recipe = Recipe.named("demo", data="photos", loss="l1+0.5*adv").resolved()
+    recipe = resolve(find_recipe("demo", data="photos", loss="l1+0.5*adv")).recipe
     assert recipe.loss == "100*l1+0.5*adv"
     assert recipe.data == f"folder:path={photos}"
-    assert recipe.resolved() == recipe
+    assert resolve(recipe).recipe == recipe
     with pytest.raises(UsageError, match="generator unet-deep has no option 'x'"):
-        Recipe.named("demo", generator="unet-deep:x=1").resolved()
+        _ = resolve(find_recipe("demo", generator="unet-deep:x=1")).recipe
 
 
 def test_a_malformed_file_is_named_with_its_line(tmp_path: Path) -> None:
@@ -109,9 +111,9 @@ def test_a_malformed_file_is_named_with_its_line(tmp_path: Path) -> None:
 
 
 def test_an_automatic_batch_is_written_as_it_is_typed() -> None:
-    recipe = Recipe.named("demo", batch="auto")
+    recipe = find_recipe("demo", batch="auto")
     assert 'batch = "auto"' in recipe.to_toml()
     assert Recipe.from_table(recipe.to_table(), "it") == recipe
     for wrong in ("0", 0, "-1", "many"):
         with pytest.raises(UsageError, match="batch = "):
-            Recipe.named("demo", batch=wrong)
+            find_recipe("demo", batch=wrong)

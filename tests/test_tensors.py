@@ -13,6 +13,7 @@ from tiny import tiny
 
 from zoo import registry
 from zoo.model import save_model
+from zoo.registry import resolve
 from zoo.tensors import save_tensors
 from zoo.training.checkpoint import save_checkpoint
 
@@ -54,7 +55,7 @@ def test_shared_and_odd_layouts_are_written(tmp_path: Path) -> None:
 
 def test_models_are_on_the_disk(tmp_path: Path, flushed: set[int]) -> None:
     generator = registry.get().build("generator", "unet-shallow:base=2", size=32)
-    save_model(tmp_path / "model.safetensors", generator.state_dict(), tiny(), {})
+    save_model(tmp_path / "model.safetensors", generator.state_dict(), resolve(tiny()), {})
     assert (tmp_path / "model.safetensors").stat().st_ino in flushed
     assert tmp_path.stat().st_ino in flushed
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from zoo import Recipe, load_model
 from zoo.run import Run
-from zoo.training import Progress, Watcher
+from zoo.training import Callback, Status
 from zoo.training.assembly import Assembly
 
 TINY: dict[str, Any] = {
@@ -42,7 +42,7 @@ def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
-class Notes(Watcher):
+class Notes(Callback):
     """Writes down what it is told."""
 
     def __init__(self) -> None:
@@ -50,19 +50,19 @@ class Notes(Watcher):
         self.notes: list[str] = []
         self.losses: dict[int, dict[str, float]] = {}
 
-    def started(self, run: Run, parts: Assembly, step: int) -> None:
+    def on_start(self, run: Run, assembly: Assembly, step: int) -> None:
         self.heard.append("started")
 
-    def progressed(self, progress: Progress) -> None:
-        self.heard.append("progressed")
-        self.losses[progress.step] = progress.losses
+    def on_step(self, status: Status) -> None:
+        self.heard.append("stepped")
+        self.losses[status.step] = status.losses
 
-    def looked(self, step: int, metrics: dict[str, float], picture: Path) -> None:
-        self.heard.append(f"looked at {step}")
+    def on_validation(self, step: int, metrics: dict[str, float], picture: Path) -> None:
+        self.heard.append(f"validated at {step}")
 
-    def said(self, message: str) -> None:
+    def on_message(self, message: str) -> None:
         self.heard.append(message)
         self.notes.append(message)
 
-    def ended(self, run: Run, state: str) -> None:
+    def on_end(self, run: Run, state: str) -> None:
         self.heard.append(state)

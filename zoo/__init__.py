@@ -1,6 +1,6 @@
 """A plugin-based model zoo for colorization GANs.
 
-    from zoo import Recipe, load_model, registry, train
+    from zoo import find_recipe, load_model, registry, train
 
 Nothing heavy is imported before it is used.
 """
@@ -10,13 +10,15 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from zoo.hookspecs import Commands, Register, hookimpl
+from zoo.errors import UsageError, ZooError
+from zoo.events import RunInfo, Status
+from zoo.registry.hookspecs import Commands, Register, hookimpl
 
 if TYPE_CHECKING:
     from zoo import registry
-    from zoo.errors import UsageError, ZooError
     from zoo.model import Model, load_model
     from zoo.recipe import Recipe
+    from zoo.registry import find_recipe
     from zoo.run import Run
     from zoo.training import train
 
@@ -26,8 +28,11 @@ __all__ = [
     "Recipe",
     "Register",
     "Run",
+    "RunInfo",
+    "Status",
     "UsageError",
     "ZooError",
+    "find_recipe",
     "hookimpl",
     "load_model",
     "registry",
@@ -38,8 +43,7 @@ _HOMES = {
     "Model": "zoo.model",
     "Recipe": "zoo.recipe",
     "Run": "zoo.run",
-    "UsageError": "zoo.errors",
-    "ZooError": "zoo.errors",
+    "find_recipe": "zoo.registry",
     "load_model": "zoo.model",
     "train": "zoo.training",
 }

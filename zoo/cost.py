@@ -11,10 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from zoo import registry
-from zoo.model import predict_chroma
-from zoo.plugins import Component
-from zoo.spec import Spec
+from zoo.networks import count_parameters, predict_chroma
 
 
 class Kept:
@@ -72,19 +69,15 @@ def measure(network: nn.Module, forward: Callable[[], object]) -> Cost:
         forward()
         wait()
         seconds = time.perf_counter() - start
-    return Cost(sum(p.numel() for p in network.parameters()), counter.get_total_flops(), kept.bytes, seconds)
+    return Cost(count_parameters(network), counter.get_total_flops(), kept.bytes, seconds)
 
 
-def cost_of(component: Component, spec: Spec, size: int) -> str:
-    """Measure a generator or a critic at a size, on this CPU; the empty string for other kinds."""
-    if component.kind not in ("generator", "critic"):
-        return ""
-    spec = Spec(component.qualified, spec.options)
-    network: nn.Module = registry.get().build(component.kind, spec, size=size, restoring=True)
+def describe_cost(kind: str, network: nn.Module, size: int) -> str:
+    """Measure a generator or a critic at a size, on this CPU, and say what it costs."""
     lightness, chroma = torch.zeros(1, 1, size, size), torch.zeros(1, 2, size, size)
 
     def forward() -> None:
-        if component.kind == "generator":
+        if kind == "generator":
             predict_chroma(network, lightness, torch.float32)
         else:
             network(lightness, chroma)

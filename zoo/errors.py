@@ -16,3 +16,13 @@ class UsageError(ZooError, ValueError):
     """What was asked for makes no sense as written. Shown without a traceback, exit code 2."""
 
     exit_code = 2
+
+
+class PhotoError(ZooError):
+    """A photograph cannot be read or written. The message is one sentence and names the file."""
+
+
+def one_line(error: BaseException) -> str:
+    """Say an exception in one line: its type and message, or its type alone where it says nothing."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

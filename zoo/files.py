@@ -12,6 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+MODEL = "model.safetensors"
+"""What a folder that holds a model calls it."""
+
 _REASONS = {
     errno.ENOSPC: "the disk is full",
     errno.EACCES: "no permission",

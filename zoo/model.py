@@ -16,20 +16,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoo import color, registry
-from zoo.data.stream import resize
+from zoo import registry
 from zoo.device import pick_device, pick_dtype, pick_memory_format
 from zoo.errors import UsageError, ZooError
-from zoo.files import explain_os_error, replacing
-from zoo.photo import Photo
-from zoo.plugins import zoo_version
+from zoo.files import MODEL, explain_os_error, replacing
+from zoo.networks import predict_chroma
+from zoo.photo import Photo, color
+from zoo.photo.scaling import resize
 from zoo.recipe import Recipe
-from zoo.spec import parse
+from zoo.registry import Plan
 from zoo.tensors import save_tensors
+from zoo.versions import zoo_version
 
 FORMAT = 1
 _KEY = "zoo"
-_MOST_PIXELS = 8
+_MAX_PIXELS = 8
 """A photograph is shown to the generator at no more than this many times size², however long it is."""
 
 
@@ -57,51 +58,47 @@ class Model:
         Returns:
             uint8 (3, H, W), sRGB.
         """
-        return paint(photo, predict(self, as_seen(self, photo, size)[None])[0])
+        return join_chroma(photo, self.predict(self.network_input(photo, size)[None])[0])
+
+    def network_input(self, photo: Photo, size: int | None = None) -> Tensor:
+        """Make a photograph as small as the generator sees it.
+
+        Args:
+            photo: of any size.
+            size: its short side for the generator, in pixels; by default that of the training crops.
+
+        Returns:
+            Lightness (1, h, w), L*/50 - 1.
+        """
+        height, width = photo.lightness.shape[1:]
+        side = size or self.recipe.size
+        scale = min(side / min(height, width), side * (_MAX_PIXELS / (height * width)) ** 0.5)
+        small = resize(photo.lightness, max(1, round(height * scale)), max(1, round(width * scale)))
+        return (small / 50 - 1).clamp(-1, 1)
+
+    @torch.inference_mode()
+    def predict(self, lightness: Tensor) -> Tensor:
+        """Predict the colours of photographs that the generator sees at the same size.
+
+        Args:
+            lightness: (N, 1, h, w), from `network_input`.
+
+        Returns:
+            Chroma (N, 2, h, w), a*/110 and b*/110, float32, on the CPU.
+
+        Raises:
+            ZooError: see `zoo.networks.predict_chroma`.
+        """
+        dtype = pick_dtype(self.recipe.precision, self.device)
+        return predict_chroma(self.generator, lightness.to(self.device), dtype).cpu()
 
 
-def as_seen(model: Model, photo: Photo, size: int | None = None) -> Tensor:
-    """Make a photograph as small as a model's generator sees it.
-
-    Args:
-        model: what will colour it.
-        photo: of any size.
-        size: its short side for the generator, in pixels; by default that of the training crops.
-
-    Returns:
-        Lightness (1, h, w), L*/50 - 1.
-    """
-    height, width = photo.lightness.shape[1:]
-    side = size or model.recipe.size
-    scale = min(side / min(height, width), side * (_MOST_PIXELS / (height * width)) ** 0.5)
-    small = resize(photo.lightness, max(1, round(height * scale)), max(1, round(width * scale)))
-    return (small / 50 - 1).clamp(-1, 1)
-
-
-@torch.inference_mode()
-def predict(model: Model, seen: Tensor) -> Tensor:
-    """Predict the colours of photographs that are seen at the same size.
-
-    Args:
-        model: what colours them.
-        seen: lightness (N, 1, h, w), from `as_seen`.
-
-    Returns:
-        Chroma (N, 2, h, w), a*/110 and b*/110, float32, on the CPU.
-
-    Raises:
-        ZooError: see `predict_chroma`.
-    """
-    dtype = pick_dtype(model.recipe.precision, model.device)
-    return predict_chroma(model.generator, seen.to(model.device), dtype).cpu()
-
-
-def paint(photo: Photo, chroma: Tensor) -> Tensor:
+def join_chroma(photo: Photo, chroma: Tensor) -> Tensor:
     """Join predicted colours to a photograph's lightness, at its own size.
 
     Args:
         photo: (H, W) pixels.
-        chroma: (2, h, w), from `predict`.
+        chroma: (2, h, w), from `Model.predict`.
 
     Returns:
         uint8 (3, H, W), sRGB.
@@ -110,45 +107,23 @@ def paint(photo: Photo, chroma: Tensor) -> Tensor:
     return color.join(photo.lightness, ab * color.AB_SCALE)
 
 
-def predict_chroma(generator: nn.Module, lightness: Tensor, dtype: torch.dtype) -> Tensor:
-    """Run a generator on pictures of any size, in the given precision.
+def save_model(path: Path, weights: Mapping[str, Tensor], plan: Plan, provenance: Mapping[str, Any]) -> None:
+    """Write a generator's state dict as one self-describing file.
 
     Args:
-        generator: see `zoo.contracts.Generator`.
-        lightness: (N, 1, H, W). Padded by repeating its edge to the multiple that the generator needs.
-        dtype: what it computes in; the result is float32.
-
-    Returns:
-        Chroma (N, 2, H, W).
-
-    Raises:
-        ZooError: the generator fails, or what it returns has another shape.
-    """
-    height, width = lightness.shape[2:]
-    # Several processes that train together put a wrapper around it.
-    multiple = getattr(getattr(generator, "module", generator), "multiple", 1)
-    down, right = -height % multiple, -width % multiple
-    padded = F.pad(lightness, (0, right, 0, down), mode="replicate") if down or right else lightness
-    with torch.autocast(lightness.device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
-        chroma = generator(padded)
-    wanted = (len(lightness), 2, *padded.shape[2:])
-    if tuple(chroma.shape) != wanted:
-        raise ZooError(f"the generator returned chroma of shape {tuple(chroma.shape)}, expected {wanted}")
-    cut: Tensor = chroma[:, :, :height, :width].float()
-    return cut
-
-
-def save_model(path: Path, weights: Mapping[str, Tensor], recipe: Recipe, provenance: Mapping[str, Any]) -> None:
-    """Write a generator's state dict as one self-describing file.
+        path: the file.
+        weights: the state dict.
+        plan: what it was trained from.
+        provenance: see `Model.provenance`.
 
     Raises:
         OSError: it cannot be written; what stood there before still does.
     """
-    component = registry.get().find("generator", parse(recipe.generator).name)
+    component = plan.generator.component
     about = {
         "format": FORMAT,
         "zoo": zoo_version(),
-        "recipe": recipe.to_table(),
+        "recipe": plan.recipe.to_table(),
         "generator": {
             "name": component.name,
             "plugin": component.plugin,
@@ -163,10 +138,10 @@ def save_model(path: Path, weights: Mapping[str, Tensor], recipe: Recipe, proven
 
 
 def load_model(path: Path | str, device: str = "auto") -> Model:
-    """Load a model from its file, or from the folder of the run that made it.
+    """Load a model from its file, or from a folder that has one in it, such as that of the run that made it.
 
     Args:
-        path: the .safetensors file, or a run's folder.
+        path: the .safetensors file, or the folder.
         device: where it shall run: auto, cuda, cuda:1, mps or cpu.
 
     Raises:
@@ -181,7 +156,8 @@ def load_model(path: Path | str, device: str = "auto") -> Model:
     except UsageError as error:
         raise ZooError(f"{path} was saved by zoo {about['zoo']}, which this zoo does not understand: {error}") from None
     try:
-        generator = registry.get().build("generator", parse(recipe.generator), size=recipe.size, restoring=True)
+        part = registry.get().part("generator", recipe.generator)
+        generator = part.make(size=recipe.size, restoring=True)
     except UsageError as error:
         raise ZooError(
             f"{path} needs the generator {component['name']} of the plugin {component['plugin']}: pip install "
@@ -191,7 +167,7 @@ def load_model(path: Path | str, device: str = "auto") -> Model:
     wrong = [name for name in own if name not in weights or own[name].shape != weights[name].shape]
     wrong += [name for name in weights if name not in own]
     if wrong:
-        installed = registry.get().find("generator", parse(recipe.generator).name)
+        installed = part.component
         raise ZooError(
             f"the weights in {path} do not fit {recipe.generator} ({len(wrong)} of {len(own)} tensors, the first is "
             f"{wrong[0]}); they were saved with {component['distribution']} {component['version']}, installed is "
@@ -214,17 +190,14 @@ def read_about(path: Path | str) -> dict[str, Any]:
 
 
 def _model_file(path: Path) -> Path:
-    from zoo.run import INFO, MODEL
-
-    if not path.is_dir():
-        if not path.exists():
+    file = path / MODEL if path.is_dir() else path
+    if not file.exists():
+        if file == path:
             raise UsageError(f"there is no model {path}")
-        return path
-    if (path / MODEL).is_file():
-        return path / MODEL
-    if (path / INFO).is_file():
-        raise UsageError(f"the run {path} has saved no model yet")
-    raise UsageError(f"{path} is a folder without a {MODEL}: give a model's file or a run's folder")
+        raise UsageError(
+            f"the folder {path} holds no {MODEL}: give a model's file, or the folder of a run that has saved one"
+        )
+    return file
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -11,22 +11,20 @@ import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UsageError, ZooError
-from zoo.files import explain_os_error, write_text
+from zoo.files import MODEL, explain_os_error, write_text
 from zoo.recipe import Recipe
-from zoo.spec import parse
 from zoo.suggest import did_you_mean
+from zoo.versions import library_versions
 
 if TYPE_CHECKING:
     from filelock import FileLock
 
-RECIPE, INFO, METRICS, MODEL = "recipe.toml", "run.json", "metrics.jsonl", "model.safetensors"
+RECIPE, INFO, METRICS = "recipe.toml", "run.json", "metrics.jsonl"
 _SAMPLES, _CHECKPOINTS = "samples", "checkpoints"
-_LIBRARIES = ("gan-zoo", "torch", "timm", "segmentation-models-pytorch", "numpy", "safetensors")
 
 
 class Run:
@@ -40,8 +38,8 @@ class Run:
         self._lock: FileLock | None = None
 
     @classmethod
-    def create(cls, runs: Path | str, name: str | None, recipe: Recipe) -> Run:
-        """Make the folder of a new run, under the name given or the generator's name with a number.
+    def create(cls, runs: Path | str, recipe: Recipe, *, name: str | None = None, stem: str = "run") -> Run:
+        """Make the folder of a new run, under the name given or the stem with a number.
 
         Raises:
             UsageError: the name is taken or cannot be a folder's.
@@ -52,7 +50,6 @@ class Run:
             raise UsageError(f"--name {name!r} cannot be a run's name: use letters, digits, '-', '_', '.' and '+'")
         try:
             runs.mkdir(parents=True, exist_ok=True)
-            stem = parse(recipe.generator).name.split("/")[-1]
             folder = _take(runs, name) if name else _take_next(runs, stem)
             run = made = cls(folder)
             run.lay_out(recipe)
@@ -210,7 +207,7 @@ class Run:
                 file.truncate(end)
                 raise
 
-    def forget_after(self, step: int) -> None:
+    def drop_metrics_after(self, step: int) -> None:
         """Drop the metrics of steps that a checkpoint does not know of, since they will be taken again."""
         kept = [json.dumps(line) + "\n" for line in self.metrics if line["step"] <= step]
         write_text(self.path / METRICS, "".join(kept))
@@ -229,16 +226,8 @@ def describe_process() -> dict[str, Any]:
     return {
         "pid": os.getpid(),
         "host": socket.gethostname(),
-        "versions": dict(_versions()),
+        "versions": library_versions(),
     }
-
-
-def _versions() -> Iterator[tuple[str, str]]:
-    for name in _LIBRARIES:
-        try:
-            yield name, version(name)
-        except PackageNotFoundError:
-            continue
 
 
 def _take(runs: Path, name: str) -> Path:

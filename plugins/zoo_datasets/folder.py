@@ -21,10 +21,10 @@ from PIL import Image, UnidentifiedImageError
 from pydantic import Field
 from torch import Tensor
 
-from zoo.contracts import LeftOut, Split
 from zoo.errors import UsageError
 from zoo.files import explain_os_error, write_text
 from zoo.photo import PHOTO_SUFFIXES, read_rgb
+from zoo.registry.contracts import LeftOut, Split
 from zoo.suggest import did_you_mean
 from zoo_datasets.splitting import members
 

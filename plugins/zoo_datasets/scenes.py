@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from zoo.contracts import Split
+from zoo.registry.contracts import Split
 from zoo_datasets.landscape import draw
 
 EDITION = 1  # counts up when the same seed starts to draw other pictures

@@ -6,7 +6,7 @@ import hashlib
 import unicodedata
 from collections.abc import Collection
 
-from zoo.contracts import Split
+from zoo.registry.contracts import Split
 
 
 def lot(name: str) -> float:

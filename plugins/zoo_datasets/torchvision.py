@@ -16,9 +16,9 @@ from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
-from zoo.contracts import Split
 from zoo.errors import UsageError, ZooError
 from zoo.files import explain_os_error
+from zoo.registry.contracts import Split
 from zoo.suggest import did_you_mean
 from zoo_datasets.folder import GREY, colourless
 from zoo_datasets.splitting import members

@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoo.contracts import Critic, Picture
+from zoo.registry.contracts import Critic, Picture
 
 Weight = Annotated[float, Field(ge=0)]
 Steps = Annotated[int, Field(ge=1)]

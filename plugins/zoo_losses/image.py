@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.contracts import Picture
+from zoo.registry.contracts import Picture
 
 
 class L1(nn.Module):

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from zoo.contracts import Picture
+from zoo.registry.contracts import Picture
 from zoo_losses.features import Weights, shared_network
 
 # The last ReLU before each of VGG's first four poolings: relu1_2, relu2_2, relu3_3 and relu4_3 of VGG-16.

@@ -1,1 +1,1 @@
-"""Metrics: what is measured on held-out photographs."""
+"""Metrics over validation images."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from zoo import color
-from zoo.contracts import Picture
+from zoo.photo import color
+from zoo.registry.contracts import Picture
 
 
 class ChromaError:

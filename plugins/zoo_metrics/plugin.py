@@ -1,4 +1,4 @@
-"""Metrics over the held-out photographs of a run."""
+"""Metrics over the validation images of a run."""
 
 from zoo import Register, hookimpl
 

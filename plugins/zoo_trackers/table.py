@@ -1,4 +1,4 @@
-"""A run's measures as one table."""
+"""A run's metrics as one table."""
 
 from __future__ import annotations
 
@@ -6,20 +6,18 @@ import csv
 import io
 from collections.abc import Iterable, Mapping
 
-from zoo import hookimpl
+from zoo import RunInfo, Status, hookimpl
 from zoo.files import write_text
-from zoo.run import Run
-from zoo.training.watch import Progress
 
 FILE = "metrics.csv"
 COLUMNS = ("step", "name", "value")
 
 
 class Table:
-    """One line per step and measure, in the columns step, name and value: every spreadsheet pivots it, and pandas."""
+    """One line per step and metric, in the columns step, name and value: every spreadsheet pivots it, and pandas."""
 
     @hookimpl
-    def zoo_run_started(self, run: Run, step: int) -> None:
+    def zoo_run_started(self, run: RunInfo, step: int) -> None:
         """Begin the file, or drop the lines of steps that will be taken again."""
         path = run.path / FILE
         kept = []
@@ -29,17 +27,17 @@ class Table:
         write_text(path, _as_csv([COLUMNS, *(line for line in kept if int(line[0]) <= step)]))
 
     @hookimpl
-    def zoo_step(self, run: Run, progress: Progress) -> None:
+    def zoo_step(self, run: RunInfo, status: Status) -> None:
         """Add the losses and the speed."""
-        losses = {f"loss/{name}": value for name, value in progress.losses.items()}
-        self._add(run, progress.step, losses | {"images_per_second": progress.images_per_second})
+        losses = {f"loss/{name}": value for name, value in status.losses.items()}
+        self._add(run, status.step, losses | {"images_per_second": status.images_per_second})
 
     @hookimpl
-    def zoo_metrics(self, run: Run, step: int, metrics: Mapping[str, float]) -> None:
-        """Add what was measured on held-out photographs."""
-        self._add(run, step, {f"held_out/{name}": value for name, value in metrics.items()})
+    def zoo_metrics(self, run: RunInfo, step: int, metrics: Mapping[str, float]) -> None:
+        """Add the validation metrics."""
+        self._add(run, step, {f"val/{name}": value for name, value in metrics.items()})
 
-    def _add(self, run: Run, step: int, values: Mapping[str, float]) -> None:
+    def _add(self, run: RunInfo, step: int, values: Mapping[str, float]) -> None:
         with (run.path / FILE).open("a", newline="", encoding="utf-8") as file:
             file.write(_as_csv([(step, name, value) for name, value in values.items()]))
 

@@ -7,9 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo import UsageError, hookimpl
-from zoo.run import Run
-from zoo.training.watch import Progress
+from zoo import RunInfo, Status, UsageError, hookimpl
+from zoo.toml import to_toml
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -36,27 +35,27 @@ class TensorBoard:
         return self._open
 
     @hookimpl
-    def zoo_run_started(self, run: Run, step: int) -> None:
+    def zoo_run_started(self, run: RunInfo, step: int) -> None:
         """Open a file. What an earlier one says of later steps is taken back: they will be taken again."""
         from torch.utils.tensorboard import SummaryWriter
 
         self._open = SummaryWriter(run.path / FOLDER, purge_step=step + 1 if step else None)
         if step == 0:
-            self._writer.add_text("recipe", f"```\n{run.recipe.to_toml()}```")
+            self._writer.add_text("recipe", f"```\n{to_toml(run.recipe)}```")
 
     @hookimpl
-    def zoo_step(self, progress: Progress) -> None:
+    def zoo_step(self, status: Status) -> None:
         """Write the losses and the speed."""
-        for name, value in progress.losses.items():
-            self._writer.add_scalar(f"loss/{name}", value, progress.step)
-        self._writer.add_scalar("speed/images_per_second", progress.images_per_second, progress.step)
-        self._writer.add_scalar("speed/memory", progress.memory, progress.step)
+        for name, value in status.losses.items():
+            self._writer.add_scalar(f"loss/{name}", value, status.step)
+        self._writer.add_scalar("speed/images_per_second", status.images_per_second, status.step)
+        self._writer.add_scalar("speed/memory", status.memory, status.step)
 
     @hookimpl
     def zoo_metrics(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Write what was measured on held-out photographs."""
+        """Write the validation metrics."""
         for name, value in metrics.items():
-            self._writer.add_scalar(f"held_out/{name}", value, step)
+            self._writer.add_scalar(f"val/{name}", value, step)
 
     @hookimpl
     def zoo_samples(self, step: int, picture: Path) -> None:

@@ -9,10 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from zoo import UsageError, hookimpl
+from zoo import RunInfo, Status, UsageError, hookimpl
 from zoo.files import write_text
-from zoo.run import Run
-from zoo.training.watch import Progress
 
 ID = "wandb-id.txt"
 
@@ -44,7 +42,7 @@ class WandB:
         self._run: Any = None
 
     @hookimpl
-    def zoo_run_started(self, run: Run) -> None:
+    def zoo_run_started(self, run: RunInfo) -> None:
         """Begin a run there, or go on with the one that was begun."""
         import wandb
 
@@ -59,7 +57,7 @@ class WandB:
             name=run.name,
             # wandb writes from a process of its own, which may have begun in another folder.
             dir=run.path.resolve(),
-            config=run.recipe.to_table(),
+            config=dict(run.recipe),
             resume="allow",
             settings=wandb.Settings(console="off", silent=True),
         )
@@ -68,16 +66,16 @@ class WandB:
         self._run.define_metric("*", step_metric="step")
 
     @hookimpl
-    def zoo_step(self, progress: Progress) -> None:
+    def zoo_step(self, status: Status) -> None:
         """Send the losses and the speed."""
-        losses = {f"loss/{name}": value for name, value in progress.losses.items()}
-        speed = {"speed/images_per_second": progress.images_per_second, "speed/memory": progress.memory}
-        self._run.log({"step": progress.step, **losses, **speed})
+        losses = {f"loss/{name}": value for name, value in status.losses.items()}
+        speed = {"speed/images_per_second": status.images_per_second, "speed/memory": status.memory}
+        self._run.log({"step": status.step, **losses, **speed})
 
     @hookimpl
     def zoo_metrics(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Send what was measured on held-out photographs."""
-        self._run.log({"step": step, **{f"held_out/{name}": value for name, value in metrics.items()}})
+        """Send the validation metrics."""
+        self._run.log({"step": step, **{f"val/{name}": value for name, value in metrics.items()}})
 
     @hookimpl
     def zoo_samples(self, step: int, picture: Path) -> None:

@@ -10,8 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from zoo.data.stream import Stream, batches, central_crop, random_crop, resize
+from zoo.data.augmentation import Augmentation
+from zoo.data.stream import Stream, batches
 from zoo.errors import ZooError
+from zoo.photo.scaling import central_crop, resize
 
 CPU = torch.device("cpu")
 
@@ -44,7 +46,7 @@ class Slope:
 
 
 def stream(photos: object, **changes: object) -> Stream:
-    return Stream(photos, **{"size": 16, "smallest": 0.5, "flip": True, "seed": 3, **changes})  # type: ignore[arg-type]
+    return Stream(photos, **{"size": 16, "augment": Augmentation(0.5, flip=True), "seed": 3, **changes})  # type: ignore[arg-type]
 
 
 def take(photos: object, count: int, *, start: int = 0, batch: int = 4, workers: int = 0) -> list[Tensor]:
@@ -76,9 +78,10 @@ def test_python_ends_though_somebody_holds_a_feed() -> None:
     program = """
 import torch
 from zoo import registry
+from zoo.data.augmentation import Augmentation
 from zoo.data.stream import Stream, batches
 photos = registry.get().build("dataset", "scenes:side=48,length=4,val=4", split="train")
-stream = Stream(photos, size=32, smallest=0.6, flip=True, seed=0)
+stream = Stream(photos, size=32, augment=Augmentation(0.6, flip=True), seed=0)
 feed = batches(stream, batch=2, start=0, workers=1, device=torch.device("cpu"))
 print(next(feed).photos.shape)
 """
@@ -99,14 +102,12 @@ def test_crops_are_random_squares_half_of_them_mirrored() -> None:
     spans = [float(crop[1].max() - crop[1].min()) / (40 * 6) for crop in crops]
     assert min(spans) < 0.55
     assert max(spans) > 0.85
-    upright = [stream(Slope(), flip=False)[position][0].int() for position in range(20)]
+    upright = [stream(Slope(), augment=Augmentation(0.5))[position][0].int() for position in range(20)]
     assert all(crop[0, 0, -1] > crop[0, 0, 0] for crop in upright)
 
 
 def test_smaller_photographs_are_enlarged() -> None:
-    crop = random_crop(
-        torch.full((3, 20, 30), 9, dtype=torch.uint8), 64, np.random.default_rng(0), smallest=1, flip=True
-    )
+    crop = Augmentation(1, flip=True)(torch.full((3, 20, 30), 9, dtype=torch.uint8), 64, np.random.default_rng(0))
     assert crop.shape == (3, 64, 64)
     assert (crop == 9).all()
 

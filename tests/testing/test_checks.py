@@ -16,11 +16,11 @@ from faulty import Diary, Game, Gen, Judge, Photos, difference, distance
 from torch import Tensor
 from typer.testing import CliRunner, Result
 
-from zoo import registry
-from zoo.contracts import FILLED_IN, KINDS, Kind
+from zoo import UsageError, registry
+from zoo.cli.main import app
 from zoo.data.picture import LabPicture
-from zoo.main import app
 from zoo.registry import Registry
+from zoo.registry.contracts import FILLED_IN, KINDS, Kind
 from zoo.testing import (
     check_critic,
     check_dataset,
@@ -172,7 +172,7 @@ def test_all_failures_are_listed() -> None:
 
 
 def test_options_belong_into_the_text() -> None:
-    with pytest.raises(registry.UsageError, match=r"as in patch:base=…"):
+    with pytest.raises(UsageError, match=r"as in patch:base=…"):
         check_critic("patch", base=2)
 
 
@@ -184,17 +184,17 @@ def test_the_random_state_is_left_alone() -> None:
     assert torch.equal(torch.rand(1), wanted)
 
 
-def test_fixtures(zoo_registry: Registry, tiny_batch: LabPicture) -> None:
+def test_fixtures(zoo_registry: Registry, zoo_batch: LabPicture) -> None:
     assert zoo_registry is registry.get()
     critic = zoo_registry.build("critic", "patch:base=2,layers=1")
-    assert critic(tiny_batch.lightness, tiny_batch.chroma).shape == (2, 1, 14, 14)
-    assert zoo_registry.build("loss", "l1")(tiny_batch, tiny_batch) == 0
-    assert tiny_batch.lightness.abs().max() <= 1
-    assert 0.05 < tiny_batch.chroma.std() < 1
+    assert critic(zoo_batch.lightness, zoo_batch.chroma).shape == (2, 1, 14, 14)
+    assert zoo_registry.build("loss", "l1")(zoo_batch, zoo_batch) == 0
+    assert zoo_batch.lightness.abs().max() <= 1
+    assert 0.05 < zoo_batch.chroma.std() < 1
 
 
 def test_every_check_is_documented() -> None:
-    page = (Path(registry.__file__).parents[1] / "docs" / "commands" / "check.md").read_text(encoding="utf-8")
+    page = (Path(registry.__file__).parents[2] / "docs" / "commands" / "check.md").read_text(encoding="utf-8")
     of_all = {"docstring": "docstring", "options described": "description", "options round trip": "can be typed"}
     for check in [*checks.FACTORY, *itertools.chain(*checks.CONTRACTS.values()), *checks.ADVERSARIAL_LOSS]:
         name = check.__name__.replace("_", " ")

@@ -48,7 +48,7 @@ def test_a_component_that_breaks_the_compiler_is_trained_without_it(monkeypatch:
 
     seen = through(monkeypatch, broken)
     notes = Notes()
-    run = train(tiny(**CHANGES, compile="max"), name="mine", watcher=notes)
+    run = train(tiny(**CHANGES, compile="max"), name="mine", callback=notes)
     assert seen
     assert run.info["state"] == "finished"
     (note,) = [note for note in notes.notes if "torch.compile gave up" in note]

@@ -17,7 +17,7 @@ from zoo import Recipe, load_model, registry, train
 from zoo.errors import UsageError
 from zoo.photo import Photo
 from zoo.run import Run, list_runs
-from zoo.training import rehearse, resume
+from zoo.training import dry_run, resume
 from zoo.training.assembly import assemble
 from zoo.training.trainer import Trainer
 
@@ -30,7 +30,7 @@ def tiny(**changes: Any) -> Recipe:
 
 def test_a_run_writes_its_folder() -> None:
     notes = Notes()
-    run = train(tiny(steps=12), name="mine", watcher=notes)
+    run = train(tiny(steps=12), name="mine", callback=notes)
     assert run.path == Path("runs/mine")
     assert {path.name for path in run.path.iterdir() if path.name[0] != "."} == {
         "recipe.toml", "run.json", "metrics.jsonl", "samples", "checkpoints", "model.safetensors", "best.safetensors",
@@ -42,10 +42,10 @@ def test_a_run_writes_its_folder() -> None:
         "step-00000005.png", "step-00000010.png", "step-00000012.png",
     ]  # fmt: skip
     assert [line["step"] for line in run.metrics] == [5, 10, 10, 12, 12]
-    assert set(run.metrics[-1]["held_out"]) == {"chroma_error", "psnr", "colourfulness", "variety"}
+    assert set(run.metrics[-1]["val"]) == {"chroma_error", "psnr", "colourfulness", "variety"}
     assert set(run.metrics[1]["losses"]) == {"critic", "l1", "adv"}
     assert notes.heard == [
-        "started", "looked at 5", "progressed", "looked at 10", "progressed", "looked at 12", "finished",
+        "started", "validated at 5", "stepped", "validated at 10", "stepped", "validated at 12", "finished",
     ]  # fmt: skip
     assert [found.name for found in list_runs("runs")] == ["mine"]
 
@@ -64,7 +64,7 @@ def test_the_recipe_in_the_folder_repeats_the_run() -> None:
 def test_losses_are_as_they_were() -> None:
     """A change that is not meant to change the numbers must not; one that is meant to changes them here."""
     notes = Notes()
-    train(tiny(steps=10, loss="l1+adv", data="scenes:side=48,length=20,val=4"), watcher=notes)
+    train(tiny(steps=10, loss="l1+adv", data="scenes:side=48,length=20,val=4"), callback=notes)
     assert notes.losses[10] == pytest.approx(EXPECTED, rel=2e-3)
 
 
@@ -72,8 +72,8 @@ EXPECTED = {"critic": 0.69201, "l1": 12.1144, "adv": 0.69265}
 
 
 def test_it_learns() -> None:
-    run = train(tiny(steps=60, batch=4, lr=2e-3, critic="none", loss="l1", evaluate=5))
-    errors = [line["held_out"]["chroma_error"] for line in run.metrics if "held_out" in line]
+    run = train(tiny(steps=60, batch=4, lr=2e-3, critic="none", loss="l1", val_every=5))
+    errors = [line["val"]["chroma_error"] for line in run.metrics if "val" in line]
     assert errors[-1] < 0.8 * errors[0]
 
 
@@ -93,7 +93,7 @@ def test_it_learns() -> None:
         pytest.param(signal.SIGINT, {}, id="SIGINT"),
         pytest.param(
             signal.SIGTERM,
-            {"precision": "bf16", "ema": 0, "critic": "patch:base=4,layers=1,norm=spectral"},
+            {"precision": "bf16", "ema_decay": 0, "critic": "patch:base=4,layers=1,norm=spectral"},
             id="SIGTERM, bf16, spectral norm",
         ),
         pytest.param(signal.SIGTERM, {"size": "16,24,32", "memory": "low"}, id="SIGTERM, growing crops, low memory"),
@@ -115,7 +115,7 @@ def test_a_stopped_run_goes_on_exactly(
 
     with monkeypatch.context() as patched:
         patched.setattr(Trainer, "step", stopping)
-        patched.setattr(zoo.training.loop, "RECENT", 0.0)
+        patched.setattr(zoo.training.checkpointing, "RECENT", 0.0)
         stopped = train(recipe, name="stopped")
     assert stopped.info["state"] == "interrupted"
     assert stopped.info["progress"]["steps"] == stop_at
@@ -123,7 +123,7 @@ def test_a_stopped_run_goes_on_exactly(
     resumed = resume(stopped)
     assert resumed.info["state"] == "finished"
     assert same(weights(resumed), weights(whole))
-    assert resumed.metrics[-1]["held_out"] == whole.metrics[-1]["held_out"]
+    assert resumed.metrics[-1]["val"] == whole.metrics[-1]["val"]
     assert (resumed.samples / "step-00000012.png").read_bytes() == (whole.samples / "step-00000012.png").read_bytes()
 
 
@@ -157,7 +157,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before() -> None:
     (run.checkpoints / "step-00000011.tmp").mkdir()
     notes = Notes()
     before = weights(run)
-    resume(run, watcher=notes)
+    resume(run, callback=notes)
     assert "the checkpoint step-00000012 is damaged; going on from the one before it" in notes.heard
     assert same(weights(run), before)
     assert [line["step"] for line in run.metrics] == [5, 10, 10, 12, 12]
@@ -187,7 +187,7 @@ def test_without_a_critic_there_are_image_losses_alone() -> None:
 
 
 def test_a_rehearsal_takes_one_step_and_leaves_nothing() -> None:
-    parts, losses = rehearse(tiny())
+    parts, losses = dry_run(tiny())
     assert set(losses) == {"critic", "l1", "adv"}
     assert parts.recipe.loss == "100*l1+1*adv"
     assert not Path("runs").exists()
@@ -196,15 +196,15 @@ def test_a_rehearsal_takes_one_step_and_leaves_nothing() -> None:
 def test_batch_norm_with_one_value_per_channel_is_explained() -> None:
     generator = "smp-unet:encoder=tu-test_resnet,weights=none"
     with pytest.raises(UsageError, match="batch norm cannot learn from one value per channel: --batch 1 at --size 32"):
-        rehearse(tiny(generator=generator, batch=1))
+        dry_run(tiny(generator=generator, batch=1))
 
 
 def test_the_rate_rises_and_falls() -> None:
-    assert [tiny(decay=0.5).rate_at(share, 99) for share in (0, 0.5, 0.75, 1)] == [1, 1, 0.5, 0]
-    assert [tiny(decay=0).rate_at(share, 99) for share in (0, 0.5, 0.99)] == [1, 1, 1]
-    cosine = [tiny(decay=0.5, fall="cosine").rate_at(share, 99) for share in (0.5, 0.625, 0.75, 1)]
+    assert [tiny(lr_decay=0.5).lr_factor(progress, 99) for progress in (0, 0.5, 0.75, 1)] == [1, 1, 0.5, 0]
+    assert [tiny(lr_decay=0).lr_factor(progress, 99) for progress in (0, 0.5, 0.99)] == [1, 1, 1]
+    cosine = [tiny(lr_decay=0.5, lr_schedule="cosine").lr_factor(progress, 99) for progress in (0.5, 0.625, 0.75, 1)]
     assert cosine == pytest.approx([1, 0.8536, 0.5, 0], abs=1e-4)
-    assert [tiny(warmup=4).rate_at(0, step) for step in (0, 1, 4, 5)] == [0.2, 0.4, 1, 1]
+    assert [tiny(warmup=4).lr_factor(0, step) for step in (0, 1, 4, 5)] == [0.2, 0.4, 1, 1]
 
 
 def test_a_schedule_says_who_learns() -> None:
@@ -215,7 +215,7 @@ def test_a_schedule_says_who_learns() -> None:
     ]  # fmt: skip
     trainer = Trainer(assemble(recipe))
     photos = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8)
-    networks = {"generator": trainer.parts.generator, "critic": trainer.parts.critic}
+    networks = {"generator": trainer.assembly.generator, "critic": trainer.assembly.critic}
     stages: list[Any] = ["generator", "critic", "gan"]
     for stage, learners in zip(stages, ({"generator"}, {"critic"}, {"generator", "critic"}), strict=True):
         before = {
@@ -263,4 +263,4 @@ def test_crops_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Trainer, "step", recorded)
     run = train(tiny(size="16,24,32", steps=9))
     assert seen == [16] * 3 + [24] * 3 + [32] * 3
-    assert (run.recipe.first_sizes, run.recipe.size) == ((16, 24), 32)
+    assert (run.recipe.progressive_sizes, run.recipe.size) == ((16, 24), 32)

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from zoo import Recipe, UsageError, train
 from zoo.cost import kept_for_backward
+from zoo.registry import resolve
+from zoo.training.activation_checkpointing import checkpoint_activations
 from zoo.training.assembly import assemble
-from zoo.training.fit import MOST
-from zoo.training.recompute import recompute_activations
+from zoo.training.batch_size import LARGEST
 from zoo.training.trainer import Trainer
 
 
@@ -21,7 +22,7 @@ def kept(recipe: Recipe) -> int:
     """Bytes that the generator keeps for the backward pass."""
     trainer = Trainer(assemble(recipe))
     with kept_for_backward() as found:
-        trainer.parts.generator(torch.randn(4, 1, recipe.size, recipe.size))
+        trainer.assembly.generator(torch.randn(4, 1, recipe.size, recipe.size))
     return found.bytes
 
 
@@ -52,7 +53,7 @@ def test_buffers_move_once() -> None:
             return self.blocks[0](x)
 
     plain, low = Spectral(), Spectral()
-    recompute_activations(low)
+    checkpoint_activations(low)
     x = torch.randn(2, 1, 8, 8, generator=torch.manual_seed(2))
     for network in (plain, low):
         network(x).square().sum().backward()
@@ -63,20 +64,20 @@ def test_buffers_move_once() -> None:
 
 def test_a_generator_without_blocks_says_so() -> None:
     with pytest.raises(UsageError, match="memory=low: Conv2d has no"):
-        recompute_activations(nn.Conv2d(1, 2, 3))
+        checkpoint_activations(nn.Conv2d(1, 2, 3))
 
 
-@pytest.mark.parametrize(("pictures", "expected"), [(5.5, 4), (0.5, 1), (10_000, MOST)])
+@pytest.mark.parametrize(("pictures", "expected"), [(5.5, 4), (0.5, 1), (10_000, LARGEST)])
 def test_an_automatic_batch_fits(monkeypatch: pytest.MonkeyPatch, pictures: float, expected: int) -> None:
-    from zoo.training import fit
+    from zoo.training import batch_size
 
     recipe = tiny(batch="auto", generator="unet-shallow:base=8,depth=2,norm=none", steps=1)
     free = [0.0]
-    monkeypatch.setattr(fit, "free_memory", lambda device: free[0])
+    monkeypatch.setattr(batch_size, "free_memory", lambda device: free[0])
 
     def fitting(bytes_: float) -> int:
         free[0] = bytes_
-        return fit.with_fitting_batch(recipe, fit.Ranks()).batch
+        return batch_size.with_auto_batch(resolve(recipe), batch_size.Distributed()).asked.batch
 
     # The memory at which a second picture fits, by halving the interval.
     low, high = 0.0, 1e9
@@ -91,5 +92,5 @@ def test_an_automatic_batch_fits(monkeypatch: pytest.MonkeyPatch, pictures: floa
 
 def test_a_run_with_an_automatic_batch_keeps_it() -> None:
     run = train(tiny(batch="auto", data="scenes:side=48,length=100,val=4", steps=1), name="auto")
-    assert run.recipe.batch == MOST
-    assert run.info["progress"]["images"] == MOST
+    assert run.recipe.batch == LARGEST
+    assert run.info["progress"]["images"] == LARGEST

@@ -8,8 +8,8 @@ from tiny import tiny
 from torch import Tensor
 from zoo_losses.adversarial import Hinge
 
-from zoo.contracts import Critic, Picture
 from zoo.data.picture import LabPicture
+from zoo.registry.contracts import Critic, Picture
 from zoo.training.assembly import assemble
 from zoo.training.trainer import Trainer
 
@@ -47,12 +47,14 @@ def test_it_is_computed_in_float32_with_a_fake_cut_off_from_the_generator(monkey
 
 
 def test_it_holds_the_critic_back() -> None:
-    free, held = (Trainer(assemble(tiny(loss=f"l1+adv:r1={weight},r1_every=1", lr=1e-3, ema=0))) for weight in (0, 100))
+    free, held = (
+        Trainer(assemble(tiny(loss=f"l1+adv:r1={weight},r1_every=1", lr=1e-3, ema_decay=0))) for weight in (0, 100)
+    )
     for _ in range(20):
         free.step(photos())
         held.step(photos())
     steep = Hinge(r1=100)
     real = LabPicture.of_photos(photos())
-    assert free.parts.critic is not None
-    assert held.parts.critic is not None
-    assert steep.penalty(held.parts.critic, real, real) < 0.2 * steep.penalty(free.parts.critic, real, real)
+    assert free.assembly.critic is not None
+    assert held.assembly.critic is not None
+    assert steep.penalty(held.assembly.critic, real, real) < 0.2 * steep.penalty(free.assembly.critic, real, real)

@@ -27,6 +27,7 @@ from zoo.run import Run
 from zoo.training import resume
 from zoo.training.assembly import assemble
 from zoo.training.checkpoint import load_checkpoint
+from zoo.training.checkpointing import Checkpointing
 from zoo.training.objective import Objective
 from zoo.training.trainer import Trainer
 
@@ -42,13 +43,13 @@ def photos() -> Tensor:
 def test_a_batch_in_parts_comes_to_the_same(micro: int) -> None:
     recipe = tiny(loss="l1+adv:r1=5,r1_every=2")
     whole, parts = Trainer(assemble(recipe)), Trainer(assemble(recipe))
-    parts.micro = micro
+    parts.micro_batch = micro
     for _ in range(3):
         expected, found = whole.step(photos()), parts.step(photos())
         for name in expected:
             assert found[name].item() == pytest.approx(expected[name].item(), rel=1e-4)
     for network in ("generator", "critic"):
-        ours, theirs = getattr(parts.parts, network).state_dict(), getattr(whole.parts, network).state_dict()
+        ours, theirs = getattr(parts.assembly, network).state_dict(), getattr(whole.assembly, network).state_dict()
         assert all(torch.allclose(ours[name], theirs[name], atol=2e-4) for name in theirs)
 
 
@@ -66,10 +67,10 @@ def test_running_out_of_memory_halves_the_parts(error: RuntimeError, monkeypatch
     notes = Notes()
     with monkeypatch.context() as patched:
         patched.setattr(Objective, "image", greedy)
-        run = train(tiny(), watcher=notes)
+        run = train(tiny(), callback=notes)
     assert run.info["state"] == "finished"
     assert run.info["progress"]["images"] == 16
-    assert notes.notes == ["out of memory: going on with batches in parts of 1"]
+    assert notes.notes == ["out of memory: going on with micro-batches of 1"]
     whole = weights(train(tiny(), name="whole"))
     assert all(torch.allclose(value, whole[name], atol=2e-4) for name, value in weights(run).items())
 
@@ -79,7 +80,7 @@ def test_not_even_one_picture_fits(monkeypatch: pytest.MonkeyPatch) -> None:
         raise torch.OutOfMemoryError
 
     monkeypatch.setattr(Objective, "image", greedy)
-    with pytest.raises(ZooError, match="not enough memory for one picture of 32×32 pixels"):
+    with pytest.raises(ZooError, match="not enough memory for one image of 32×32 pixels"):
         train(tiny())
 
 
@@ -98,7 +99,7 @@ def spoil(monkeypatch: pytest.MonkeyPatch, when: Callable[[int], bool]) -> None:
 
 
 def test_a_step_that_is_not_a_number_changes_nothing_and_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    trainer = Trainer(assemble(tiny(ema=0)))
+    trainer = Trainer(assemble(tiny(ema_decay=0)))
     trainer.step(photos())
     spoil(monkeypatch, lambda call: call == 0)
     before = {
@@ -123,19 +124,19 @@ def test_single_bad_steps_are_survived(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(abs(loss) < 1e6 for line in run.metrics if "losses" in line for loss in line["losses"].values())
 
 
-def test_many_in_a_row_go_back_with_half_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_in_a_row_roll_back_with_half_the_learning_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     rates: list[float] = []
-    set_rate = Trainer.set_rate
+    set_lr = Trainer.set_lr
 
     def noted(self: Trainer, factor: float) -> None:
         rates.append(factor)
-        set_rate(self, factor)
+        set_lr(self, factor)
 
-    monkeypatch.setattr(Trainer, "set_rate", noted)
+    monkeypatch.setattr(Trainer, "set_lr", noted)
     spoil(monkeypatch, lambda call: 10 <= call < 20)
     notes = Notes()
-    run = train(tiny(steps=30, decay=0, evaluate=5), watcher=notes)
-    assert notes.notes == ["10 steps in a row were not numbers; back to step 10, with half the rates"]
+    run = train(tiny(steps=30, lr_decay=0, val_every=5), callback=notes)
+    assert notes.notes == ["10 steps in a row were not numbers; rolled back to step 10, with half the learning rates"]
     assert run.info["state"] == "finished"
     assert rates == [1.0] * 20 + [0.5] * 20
     steps = [line["step"] for line in run.metrics if "losses" in line]
@@ -145,12 +146,12 @@ def test_many_in_a_row_go_back_with_half_the_rate(monkeypatch: pytest.MonkeyPatc
 def test_after_three_returns_the_run_fails_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     spoil(monkeypatch, lambda call: call >= 5)
     notes = Notes()
-    with pytest.raises(ZooError, match="even after going back 3 times"):
-        train(tiny(steps=200, evaluate=5), name="mine", watcher=notes)
+    with pytest.raises(ZooError, match="even after rolling back 3 times"):
+        train(tiny(steps=200, val_every=5), name="mine", callback=notes)
     run = Run.open("runs/mine")
     assert run.info["state"] == "failed"
     assert "10 steps in a row were not numbers" in run.info["reason"]
-    assert len([text for text in notes.notes if "with half the rates" in text]) == 3
+    assert len([text for text in notes.notes if "with half the learning rates" in text]) == 3
     assert all(value.isfinite().all() for value in weights(run).values())
 
 
@@ -221,7 +222,7 @@ def test_a_full_disk_does_not_end_the_training(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(zoo.training.checkpoint, "write_text", no_space)
     monkeypatch.setattr(Run, "log", sometimes)
     notes = Notes()
-    run = train(tiny(steps=20, evaluate=4), watcher=notes)
+    run = train(tiny(steps=20, val_every=4), callback=notes)
     assert run.info["state"] == "finished"
     assert sorted(notes.notes) == [
         f"{what} not written: the disk is full; training goes on" for what in ("checkpoint", "metrics")
@@ -231,12 +232,12 @@ def test_a_full_disk_does_not_end_the_training(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_folder_that_is_removed_is_made_anew() -> None:
     class Removing(Notes):
-        def looked(self, step: int, metrics: dict[str, float], sample: Path) -> None:
+        def on_validation(self, step: int, metrics: dict[str, float], sample: Path) -> None:
             if step == 8:
                 # The checkpoint of step 4 may still be under way.
                 shutil.rmtree("runs/mine", ignore_errors=True)
 
-    run = train(tiny(steps=20, evaluate=4), name="mine", watcher=Removing())
+    run = train(tiny(steps=20, val_every=4), name="mine", callback=Removing())
     assert run.info["state"] == "finished"
     assert run.recipe.steps == 20
     assert load_checkpoint(run.checkpoints)[1]["steps"] == 20
@@ -273,21 +274,21 @@ def test_what_cannot_be_saved_in_the_end_is_a_failure(monkeypatch: pytest.Monkey
 
 def test_on_sigterm_a_checkpoint_that_is_being_written_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = threading.Event()
-    save, finish = zoo.training.checkpoint.save_checkpoint, zoo.training.loop._Loop._has_just_saved
+    save, finish = zoo.training.checkpoint.save_checkpoint, Checkpointing._has_just_saved
 
     def slow(*arguments: Any) -> Path:
         os.kill(os.getpid(), signal.SIGTERM)
         asked.wait(10)
         return save(*arguments)
 
-    def noted(self: Any, *, in_haste: bool) -> bool:
+    def noted(self: Any, in_haste: bool) -> bool:
         asked.set()
-        return finish(self, in_haste=in_haste)
+        return finish(self, in_haste)
 
-    recipe = tiny(steps=20, evaluate=4)
+    recipe = tiny(steps=20, val_every=4)
     with monkeypatch.context() as patched:
         patched.setattr(zoo.training.checkpoint, "save_checkpoint", slow)
-        patched.setattr(zoo.training.loop._Loop, "_has_just_saved", noted)
+        patched.setattr(Checkpointing, "_has_just_saved", noted)
         run = train(recipe, name="mine")
     assert run.info["state"] == "interrupted"
     assert [path.name for path in run.checkpoints.iterdir()] == ["step-00000004"]
@@ -297,23 +298,23 @@ def test_on_sigterm_a_checkpoint_that_is_being_written_is_enough(monkeypatch: py
     assert [line.get("losses") for line in run.metrics] == [line.get("losses") for line in whole.metrics]
 
 
-def test_who_interrupts_a_look_waits_for_no_other_step_and_no_second_checkpoint(
+def test_who_interrupts_a_validation_waits_for_no_other_step_and_no_second_checkpoint(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    look, save = zoo.training.loop.look, zoo.training.checkpoint.save_checkpoint
+    validate, save = zoo.training.loop.validate, zoo.training.checkpoint.save_checkpoint
     written = []
 
     def interrupted(*arguments: Any) -> Any:
         os.kill(os.getpid(), signal.SIGINT)
-        return look(*arguments)
+        return validate(*arguments)
 
     def counted(folder: Path, step: int, *arguments: Any) -> Path:
         written.append(step)
         return save(folder, step, *arguments)
 
-    recipe = tiny(steps=20, evaluate=4)
+    recipe = tiny(steps=20, val_every=4)
     with monkeypatch.context() as patched:
-        patched.setattr(zoo.training.loop, "look", interrupted)
+        patched.setattr(zoo.training.loop, "validate", interrupted)
         patched.setattr(zoo.training.checkpoint, "save_checkpoint", counted)
         run = train(recipe, name="mine")
     assert run.info["state"] == "interrupted"
@@ -321,7 +322,7 @@ def test_who_interrupts_a_look_waits_for_no_other_step_and_no_second_checkpoint(
     resume(run)
     whole = train(recipe, name="whole")
     assert same(weights(run), weights(whole))
-    assert [line.get("held_out") for line in run.metrics] == [line.get("held_out") for line in whole.metrics]
+    assert [line.get("val") for line in run.metrics] == [line.get("val") for line in whole.metrics]
 
 
 # ------------------------------------------------------------------------------------- versions of the model
@@ -337,28 +338,28 @@ def test_milestones_and_the_best_are_kept() -> None:
         "epoch-4.safetensors",
     }  # fmt: skip
     assert load_model(run.path / "epoch-1.safetensors").provenance["epochs"] == 1
-    errors = {line["step"]: line["held_out"]["chroma_error"] for line in run.metrics if "held_out" in line}
+    errors = {line["step"]: line["val"]["chroma_error"] for line in run.metrics if "val" in line}
     best = load_model(run.path / "best.safetensors")
     assert best.provenance["steps"] == min(errors, key=lambda step: errors[step])
 
 
-def test_the_average_is_what_is_saved() -> None:
-    trainer = Trainer(assemble(tiny(ema=0.5, lr=1e-2)))
-    assert trainer.average is not None
+def test_the_moving_average_is_what_is_saved() -> None:
+    trainer = Trainer(assemble(tiny(ema_decay=0.5, lr=1e-2)))
+    assert trainer.ema is not None
     name = "up.0.conv.weight"
-    expected = trainer.parts.generator.state_dict()[name].clone()
+    expected = trainer.assembly.generator.state_dict()[name].clone()
     for step in range(1, 4):
         trainer.step(photos())
         keep = min(0.5, (1 + step) / (10 + step))
-        expected = keep * expected + (1 - keep) * trainer.parts.generator.state_dict()[name]
-    assert torch.allclose(trainer.average.state_dict()[name], expected, atol=1e-6)
-    assert trainer.best_generator is trainer.average
-    assert Trainer(assemble(tiny(ema=0))).best_generator is not None
+        expected = keep * expected + (1 - keep) * trainer.assembly.generator.state_dict()[name]
+    assert torch.allclose(trainer.ema.state_dict()[name], expected, atol=1e-6)
+    assert trainer.eval_generator is trainer.ema
+    assert Trainer(assemble(tiny(ema_decay=0))).eval_generator is not None
 
 
 def test_a_run_begins_with_a_model_and_its_critic() -> None:
-    first = train(tiny(ema=0), name="first")
-    second = train(tiny(steps=1, lr=1e-9, ema=0), name="second", init=first.path)
+    first = train(tiny(ema_decay=0), name="first")
+    second = train(tiny(steps=1, lr=1e-9, ema_decay=0), name="second", init=first.path)
     assert all(torch.allclose(value, weights(first)[name], atol=1e-6) for name, value in weights(second).items())
     tensors = [load_checkpoint(run.checkpoints)[0] for run in (first, second)]
     names = [name for name in tensors[0] if name.startswith("critic/")]
@@ -369,7 +370,7 @@ def test_a_run_begins_with_a_model_and_its_critic() -> None:
 
 
 def test_a_finished_run_is_lengthened() -> None:
-    run = train(tiny(decay=0), name="mine")
+    run = train(tiny(lr_decay=0), name="mine")
     with pytest.raises(UsageError, match="is finished; --extend with --epochs, --steps or --minutes lengthens it"):
         resume(run, steps=8)
     with pytest.raises(UsageError, match="--extend needs another end"):
@@ -380,7 +381,7 @@ def test_a_finished_run_is_lengthened() -> None:
     assert run.info["state"] == "finished"
     assert run.info["progress"]["steps"] == 8
     assert run.recipe.steps == 8
-    assert same(weights(run), weights(train(tiny(steps=8, decay=0), name="whole")))
+    assert same(weights(run), weights(train(tiny(steps=8, lr_decay=0), name="whole")))
 
 
 # ------------------------------------------------------------------------------------------------- processes
@@ -462,7 +463,7 @@ print(kills, os.WEXITSTATUS(status))
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 def test_a_run_that_is_killed_at_random_moments_comes_to_the_same() -> None:
     """SIGKILL at least 25 times, at moments spread over a run, resuming each time."""
-    recipe = tiny(steps=240, batch=2, evaluate=8, held_out=2)
+    recipe = tiny(steps=240, batch=2, val_every=8, val_images=2)
     whole = train(recipe, name="whole")
     command = [sys.executable, "-c", KILLER, repr(recipe.to_table())]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)

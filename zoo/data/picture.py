@@ -7,13 +7,13 @@ from typing import Any, TypeVar
 
 from torch import Tensor
 
-from zoo import color
+from zoo.photo import color
 
 T = TypeVar("T")
 
 
 class LabPicture:
-    """Lightness and chroma of a batch, and its sRGB on demand. See `zoo.contracts.Picture`."""
+    """Lightness and chroma of a batch, and its sRGB on demand. See `zoo.registry.contracts.Picture`."""
 
     def __init__(self, lightness: Tensor, chroma: Tensor) -> None:
         self.lightness = lightness.float()

@@ -16,14 +16,14 @@ from weakref import WeakSet
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from zoo.contracts import PhotoDataset
+from zoo.data.augmentation import Augmentation
 from zoo.errors import ZooError
+from zoo.registry.contracts import PhotoDataset
 
-_MOST_BAD_IN_A_ROW = 20
+_MAX_BAD_IN_A_ROW = 20
 
 
 class Batch(NamedTuple):
@@ -38,8 +38,8 @@ class Batch(NamedTuple):
 class Stream(Dataset[tuple[Tensor, list[str]]]):
     """Training crops by position."""
 
-    def __init__(self, photos: PhotoDataset, *, size: int, smallest: float, flip: bool, seed: int) -> None:
-        self.photos, self.size, self.smallest, self.flip, self.seed = photos, size, smallest, flip, seed
+    def __init__(self, photos: PhotoDataset, *, size: int, augment: Augmentation, seed: int) -> None:
+        self.photos, self.size, self.augment, self.seed = photos, size, augment, seed
         self._order: tuple[int, list[int]] = (-1, [])
 
     def __getitem__(self, position: int) -> tuple[Tensor, list[str]]:
@@ -54,10 +54,10 @@ class Stream(Dataset[tuple[Tensor, list[str]]]):
         while True:
             try:
                 photo = self.photos[index]
-                return random_crop(photo, self.size, rng, smallest=self.smallest, flip=self.flip), problems
+                return self.augment(photo, self.size, rng), problems
             except (ZooError, OSError) as error:
                 problems.append(str(error))
-                if len(problems) == min(_MOST_BAD_IN_A_ROW, len(self.photos)):
+                if len(problems) == min(_MAX_BAD_IN_A_ROW, len(self.photos)):
                     raise ZooError(f"no photograph can be read any more; the last error: {error}") from error
                 index = (index + 1) % len(self.photos)
 
@@ -70,7 +70,7 @@ class Stream(Dataset[tuple[Tensor, list[str]]]):
 
 
 def batches(
-    stream: Stream, *, batch: int, start: int, workers: int, device: torch.device, rank: int = 0, world: int = 1
+    stream: Stream, *, batch: int, start: int, workers: int, device: torch.device, rank: int = 0, world_size: int = 1
 ) -> Iterator[Batch]:
     """Return batches without end, from a position on, their photos on the device.
 
@@ -80,12 +80,13 @@ def batches(
         start: position of the first crop, in images seen so far.
         workers: processes that load; 0 loads in this one.
         device: where the photos go, as uint8.
-        rank: of `world` processes that share the stream: each takes its own part of every `world * batch` crops.
-        world: see `rank`.
+        rank: of `world_size` processes that share the stream: each takes its own part of every `world_size * batch`
+            crops.
+        world_size: see `rank`.
     """
     loader = DataLoader(
         stream,
-        batch_sampler=_Positions(start + rank * batch, batch, step=world * batch),
+        batch_sampler=_Positions(start + rank * batch, batch, step=world_size * batch),
         num_workers=workers,
         collate_fn=_collate,
         pin_memory=device.type == "cuda",
@@ -99,7 +100,7 @@ def batches(
     return feed
 
 
-def loader_is_gone(error: RuntimeError) -> bool:
+def loader_died(error: RuntimeError) -> bool:
     """Whether it says that a process that loads was killed; torch has no class of its own for that."""
     return str(error).startswith("DataLoader worker (pid")
 
@@ -139,40 +140,6 @@ def _end_feeds() -> None:
     for feed in list(_feeds):
         with suppress(ValueError):  # it is at work in another thread
             feed.close()
-
-
-def random_crop(photo: Tensor, size: int, rng: np.random.Generator, *, smallest: float, flip: bool) -> Tensor:
-    """Cut a random square out of a photo and resize it.
-
-    Args:
-        photo: uint8 (3, H, W). Smaller ones than `size` are enlarged.
-        size: side of the result in pixels.
-        rng: decides.
-        smallest: the square's side is at least this share of the photo's short side.
-        flip: mirror half of them.
-    """
-    height, width = photo.shape[1:]
-    side = max(1, round(min(height, width) * rng.uniform(smallest, 1)))
-    top = int(rng.integers(height - side + 1))
-    left = int(rng.integers(width - side + 1))
-    mirrored = bool(rng.random() < 0.5) and flip
-    crop = resize(photo[:, top : top + side, left : left + side], size, size)
-    return crop.flip(-1) if mirrored else crop
-
-
-def central_crop(photo: Tensor, size: int) -> Tensor:
-    """Cut the largest square out of the middle of a photo, uint8 (3, H, W), and resize it."""
-    height, width = photo.shape[1:]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return resize(photo[:, top : top + side, left : left + side], size, size)
-
-
-def resize(photo: Tensor, height: int, width: int) -> Tensor:
-    """Resize (C, H, W), of whatever type, with antialiasing."""
-    if photo.shape[1:] == (height, width):
-        return photo.contiguous()
-    return F.interpolate(photo[None], (height, width), mode="bilinear", antialias=True)[0]
 
 
 class _Positions:

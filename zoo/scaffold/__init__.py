@@ -13,10 +13,11 @@ from pathlib import Path
 from string import Template
 
 from zoo import registry
-from zoo.contracts import Kind
 from zoo.errors import UsageError
 from zoo.files import write_text
-from zoo.plugins import zoo_version
+from zoo.recipe import NONE
+from zoo.registry.contracts import Kind
+from zoo.versions import zoo_version
 
 TEMPLATES = Path(__file__).parent / "templates"
 _SUFFIX = ".tmpl"
@@ -76,7 +77,7 @@ def _check_name(name: str, kind: Kind) -> None:
     taken += [f"the package {_package(name)}"] if find_spec(_package(name)) else []
     if taken:
         raise UsageError(f"there is {taken[0]} already: take another name than {name}")
-    if name == registry.NONE:
+    if name == NONE:
         raise UsageError(f"{name} stands for no component at all: take another name")
 
 

@@ -11,14 +11,15 @@ Neither torch nor pytest is imported before a check runs.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
+
+from zoo.testing.report import SIZE, Report, Result
 
 if TYPE_CHECKING:
-    from zoo.contracts import Kind
-    from zoo.plugins import Component
     from zoo.registry import Registry
-    from zoo.spec import Spec
+    from zoo.registry.contracts import Kind
+    from zoo.registry.offers import Component
+    from zoo.registry.spec import Spec
 
 __all__ = [
     "Report",
@@ -31,35 +32,6 @@ __all__ = [
     "check_tracker",
     "examine",
 ]
-
-SIZE = 64
-"""Side of the pictures that components are tried on, in pixels."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """What one check found."""
-
-    check: str
-    verdict: Literal["passed", "failed", "noted"]
-    """`noted` is worth knowing, and no failure."""
-    message: str
-
-
-@dataclass(frozen=True)
-class Report:
-    """What all checks found of one component."""
-
-    kind: Kind
-    spec: str
-    source: str
-    """The plugin that offers it, or where its factory is."""
-    results: list[Result]
-
-    @property
-    def failures(self) -> list[Result]:
-        """The checks that failed."""
-        return [result for result in self.results if result.verdict == "failed"]
 
 
 def examine(text: str, kind: Kind | None = None, *, device: str = "cpu", size: int = SIZE) -> Iterator[Report]:
@@ -77,7 +49,7 @@ def examine(text: str, kind: Kind | None = None, *, device: str = "cpu", size: i
     """
     from zoo import registry
     from zoo.errors import UsageError
-    from zoo.spec import parse
+    from zoo.registry.spec import parse
 
     known = registry.get()
     spec = parse(text)

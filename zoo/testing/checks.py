@@ -15,13 +15,14 @@ from typing import Any
 import torch
 
 from zoo import registry
-from zoo.contracts import Kind
-from zoo.errors import UsageError, ZooError
-from zoo.options import check_options
-from zoo.plugins import Component, one_line
-from zoo.spec import Spec
-from zoo.testing import SIZE, Report, Result, datasets, factories, losses, metrics, networks, trackers
+from zoo.errors import UsageError, ZooError, one_line
+from zoo.registry.contracts import Kind
+from zoo.registry.offers import Component
+from zoo.registry.options import check_options
+from zoo.registry.spec import Spec
+from zoo.testing import datasets, factories, losses, metrics, networks, trackers
 from zoo.testing.losses import is_adversarial
+from zoo.testing.report import SIZE, Report, Result
 from zoo.testing.subject import CPU, Check, ContractError, Note, Subject, short
 
 FACTORY: tuple[Check, ...] = (factories.docstring, factories.options_described, factories.options_round_trip)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from zoo.plugins import one_line
+from zoo.errors import one_line
 from zoo.testing.subject import ContractError, Note, Subject, expect, short
 
 _SMALLEST_PHOTO = 16
@@ -26,8 +26,8 @@ def dataset_made(subject: Subject) -> str:
         )
     train, val = len(subject.made), len(subject.make(split="val"))
     expect(train > 0, "it holds no photograph to train on")
-    text = f"{train:,} photographs to train on, {val:,} held out"
-    return text if val else Note(f"{text}: held-out pictures will be ones that it trained on")
+    text = f"{train:,} photographs for training, {val:,} for validation"
+    return text if val else Note(f"{text}: validation images will be ones that it trained on")
 
 
 def photographs(subject: Subject) -> str:
@@ -61,7 +61,7 @@ def same_photograph(subject: Subject) -> str:
 
 
 def splits(subject: Subject) -> str:
-    """No photograph is both learned from and held out, as far as a sample shows."""
+    """No photograph is for both training and validation, as far as a sample shows."""
     train, val = (_sample(subject.make(split=split)) for split in ("train", "val"))
     shared = sorted((train[photo], val[photo]) for photo in train.keys() & val.keys())
     if shared:

@@ -9,9 +9,9 @@ import os
 import subprocess
 import sys
 
-from zoo.options import as_text, check_options, options_of
-from zoo.plugins import GROUP
-from zoo.spec import Spec, parse
+from zoo.registry.options import as_text, check_options, options_of
+from zoo.registry.plugins import GROUP
+from zoo.registry.spec import Spec, parse
 from zoo.testing.subject import Note, Subject, expect, names
 
 HEAVY = ("torch", "torchvision", "timm", "numpy", "PIL")

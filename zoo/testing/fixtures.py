@@ -23,7 +23,7 @@ def zoo_registry() -> Iterator[Registry]:
 
 
 @pytest.fixture
-def tiny_batch() -> LabPicture:
+def zoo_batch() -> LabPicture:
     """Two colourful pictures of 32×32 pixels as losses see them: `.lightness`, `.chroma` and `.rgb`."""
     from zoo.testing.subject import pictures
 

@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from zoo.contracts import Kind
 from zoo.cost import measure
-from zoo.model import predict_chroma
-from zoo.plugins import one_line
+from zoo.errors import one_line
+from zoo.networks import predict_chroma
+from zoo.registry.contracts import Kind
 from zoo.testing.subject import ContractError, Note, Subject, expect, names, noise, short
 
 

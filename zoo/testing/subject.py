@@ -12,11 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoo.contracts import Kind
 from zoo.data.picture import LabPicture
-from zoo.options import filled_in
-from zoo.plugins import Component
-from zoo.testing import SIZE
+from zoo.registry.contracts import Kind
+from zoo.registry.offers import Component
+from zoo.registry.options import filled_in
+from zoo.testing.report import SIZE
 
 CPU = torch.device("cpu")
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import tempfile
+from pathlib import Path
 from typing import Any
 
-from zoo.hookspecs import OFFERS
+from zoo.events import RunInfo, Status
 from zoo.photo import save_photo
-from zoo.plugins import make_hooks
-from zoo.recipe import Recipe
-from zoo.run import Run
+from zoo.registry import find_recipe
+from zoo.registry.hookspecs import OFFERS
+from zoo.registry.plugins import make_hooks
 from zoo.testing.subject import Subject, expect, pictures
-from zoo.training.watch import Progress
 
 
 def tracker_made(subject: Subject) -> str:
@@ -25,27 +25,28 @@ def tracker_made(subject: Subject) -> str:
 def whole_run(subject: Subject) -> str:
     """It follows a run, and the same run resumed, without an error."""
     with tempfile.TemporaryDirectory() as folder:
-        run = Run.create(folder, "check", Recipe.named())
+        run = RunInfo("check", Path(folder), find_recipe().to_table())
         _follow(make_hooks(subject.made), run, 0)
         _follow(make_hooks(subject.make()), run, 20)
         files = [str(path.relative_to(run.path)) for path in run.path.rglob("*") if path.is_file()]
     return f"follows a run and its resumption; {len(files)} files in the run's folder"
 
 
-def _follow(hooks: Any, run: Run, step: int) -> None:
+def _follow(hooks: Any, run: RunInfo, step: int) -> None:
     hooks.zoo_run_started(run=run, step=step)
     for now in (step + 10, step + 20):
-        progress = Progress(
-            step=now, images=4 * now, epoch=now / 10, seconds=float(now), share=now / 40,
+        status = Status(
+            step=now, images=4 * now, epoch=now / 10, seconds=float(now), progress=now / 40,
             losses={"critic": 0.7, "l1": 10.0}, images_per_second=3.0, memory=2**30, skipped=0,
         )  # fmt: skip
-        hooks.zoo_step(run=run, step=now, progress=progress)
+        hooks.zoo_step(run=run, step=now, status=status)
     hooks.zoo_metrics(run=run, step=now, metrics={"chroma_error": 12.0})
-    picture = run.samples / f"step-{now:08d}.png"
+    picture = run.path / "samples" / f"step-{now:08d}.png"
+    picture.parent.mkdir(exist_ok=True)
     save_photo(picture, (pictures(batch=1).rgb[0] * 255).byte())
     hooks.zoo_samples(run=run, step=now, picture=picture)
-    checkpoint = run.checkpoints / f"step-{now:08d}"
-    checkpoint.mkdir()
+    checkpoint = run.path / "checkpoints" / f"step-{now:08d}"
+    checkpoint.mkdir(parents=True)
     hooks.zoo_checkpoint_saved(run=run, step=now, checkpoint=checkpoint)
     hooks.zoo_alarm(run=run, step=now, message="out of memory")
     hooks.zoo_run_ended(run=run, step=now, state="finished")

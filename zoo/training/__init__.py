@@ -1,6 +1,7 @@
-"""Training: `train` a recipe, `resume` a run, `rehearse` a recipe with one step."""
+"""Training: `train` a recipe, `resume` a run, take one step of a recipe in a `dry_run`."""
 
-from zoo.training.loop import rehearse, resume, train
-from zoo.training.watch import Progress, Watcher
+from zoo.events import Status
+from zoo.training.callbacks import Callback, CallbackList
+from zoo.training.start import dry_run, resume, train
 
-__all__ = ["Progress", "Watcher", "rehearse", "resume", "train"]
+__all__ = ["Callback", "CallbackList", "Status", "dry_run", "resume", "train"]

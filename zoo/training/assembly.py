@@ -12,48 +12,57 @@ from typing import Any
 import torch
 from torch import nn
 
-from zoo import registry
-from zoo.contracts import LeftOut, Metric, PhotoDataset
-from zoo.data.memory import remember
+from zoo.data.augmentation import Augmentation
+from zoo.data.cache import cached
 from zoo.data.stream import Batch, Stream, batches
-from zoo.device import keep_freed_memory, pick_device, pick_dtype, pick_memory_format
+from zoo.device import describe_device, keep_freed_memory, pick_device, pick_dtype, pick_memory_format
 from zoo.errors import UsageError, ZooError
 from zoo.model import load_model
+from zoo.networks import count_parameters
 from zoo.recipe import Recipe
-from zoo.spec import parse, parse_list
+from zoo.registry import Plan, resolve
+from zoo.registry.contracts import LeftOut, Metric, PhotoDataset
+from zoo.training.checkpoint import load_checkpoint
+from zoo.training.distributed import Distributed
 from zoo.training.objective import Objective
-from zoo.training.ranks import Ranks
 
 
 @dataclass
 class Assembly:
     """The parts of a run."""
 
-    recipe: Recipe
-    """Resolved: all weights written out, all paths absolute."""
+    plan: Plan
     generator: nn.Module
     critic: nn.Module | None
     objective: Objective
     photos: PhotoDataset
     """What it trains on."""
-    held_out: PhotoDataset
-    """What it never trains on; the training photographs where there are no others."""
+    val_photos: PhotoDataset
+    """What it is validated on, and never trains on; the training photographs where there are no others."""
     metrics: dict[str, Metric]
-    """What is measured on held-out photographs, by name. The first one says which model is the best."""
+    """What validation measures, by name. The first one says which model is the best."""
+    augment: Augmentation
     device: torch.device
     dtype: torch.dtype
 
+    @property
+    def recipe(self) -> Recipe:
+        """Resolved: all weights written out, all paths absolute."""
+        return self.plan.recipe
+
     def score(self, metrics: Mapping[str, float]) -> float:
         """Return what the best model has least of: the first metric, or its opposite; infinite where it is unknown."""
-        name = next(iter(self.metrics), "")
-        if not math.isfinite(value := metrics.get(name, math.inf)):
+        if not self.plan.metrics:
             return math.inf
-        return value if registry.get().find("metric", name).best == "lowest" else -value
+        first = self.plan.metrics[0]
+        if not math.isfinite(value := metrics.get(first.name, math.inf)):
+            return math.inf
+        return value if first.component.best == "lowest" else -value
 
     @functools.cached_property
-    def remembered(self) -> PhotoDataset:
+    def cached_photos(self) -> PhotoDataset:
         """The training photographs, each read once as far as memory holds them."""
-        return remember(self.photos)
+        return cached(self.photos)
 
     @property
     def left_out(self) -> list[LeftOut]:
@@ -66,7 +75,7 @@ class Assembly:
         return str(getattr(self.photos, "fingerprint", ""))
 
 
-def assemble(recipe: Recipe, *, restoring: bool = False, device: str | None = None) -> Assembly:
+def assemble(recipe: Recipe | Plan, *, restoring: bool = False, device: str | None = None) -> Assembly:
     """Make the parts that a recipe names. Seeds torch's global random state.
 
     Args:
@@ -78,106 +87,96 @@ def assemble(recipe: Recipe, *, restoring: bool = False, device: str | None = No
         UsageError: a part or an option is unknown, or the parts do not fit together.
         ZooError: a part cannot be made.
     """
-    place = pick_device(device or recipe.device)
+    plan = resolve(recipe)
+    place = pick_device(device or plan.asked.device)
     keep_freed_memory(place)
-    recipe = recipe.resolved()
-    known = registry.get()
-    data = parse(recipe.data)
-    photos = known.build("dataset", data, split="train")
-    held_out = known.build("dataset", data, split="val")
+    recipe = plan.recipe
+    photos = plan.data.make(split="train")
+    val_photos = plan.data.make(split="val")
     if len(photos) == 0:
         raise ZooError(f"{recipe.data} holds no photograph to train on")
     torch.manual_seed(recipe.seed)
-    generator = known.build("generator", parse(recipe.generator), size=recipe.size, restoring=restoring)
-    critic = None if recipe.critic == registry.NONE else known.build("critic", parse(recipe.critic))
+    generator = plan.generator.make(size=recipe.size, restoring=restoring)
+    critic = None if plan.critic is None else plan.critic.make()
     for kind, network in (("generator", generator), ("critic", critic)):
         if network is not None and not isinstance(network, nn.Module):
             raise ZooError(f"the {kind} {getattr(recipe, kind)} is a {type(network).__name__}, not a torch.nn.Module")
     dtype = pick_dtype(recipe.precision, place)
     layout = {"device": place, "memory_format": pick_memory_format(dtype)}
     return Assembly(
-        recipe=recipe,
+        plan=plan,
         generator=generator.to(**layout),
         critic=None if critic is None else critic.to(**layout),
-        objective=Objective(recipe).to(place),
+        objective=Objective(plan.losses).to(place),
         photos=photos,
-        held_out=held_out if len(held_out) else photos,
-        metrics={spec.name: known.build("metric", spec) for spec in parse_list(recipe.metrics)},
+        val_photos=val_photos if len(val_photos) else photos,
+        metrics={metric.name: metric.make() for metric in plan.metrics},
+        augment=Augmentation.parse(recipe.augment),
         device=place,
         dtype=dtype,
     )
 
 
-def begin_with(parts: Assembly, source: Path) -> None:
+def init_from(assembly: Assembly, source: Path) -> None:
     """Give the networks the weights of a trained model instead of fresh ones.
 
     Args:
-        parts: with a generator like the model's.
-        source: a model's file, or a run's folder. A run's critic comes along, if it is like the one of `parts`.
+        assembly: with a generator like the model's.
+        source: a model's file, or a run's folder. A run's critic comes along, if it is like that of the assembly.
 
     Raises:
         UsageError: there is no such model, or it is of another generator.
         ZooError: it is damaged.
     """
-    from zoo.training.checkpoint import load_checkpoint
-
     model = load_model(source, "cpu")
     try:
-        parts.generator.load_state_dict(model.generator.state_dict())
+        assembly.generator.load_state_dict(model.generator.state_dict())
     except RuntimeError:
         raise UsageError(
-            f"{source} is a model of {model.recipe.generator}, and cannot begin one of {parts.recipe.generator}"
+            f"{source} is a model of {model.recipe.generator}, and cannot begin one of {assembly.recipe.generator}"
         ) from None
-    if parts.critic is not None and source.is_dir() and model.recipe.critic == parts.recipe.critic:
+    if assembly.critic is not None and source.is_dir() and model.recipe.critic == assembly.recipe.critic:
         tensors = load_checkpoint(source / "checkpoints")[0]
-        parts.critic.load_state_dict(
+        assembly.critic.load_state_dict(
             {name.removeprefix("critic/"): value for name, value in tensors.items() if name.startswith("critic/")}
         )
 
 
 def make_feed(
-    parts: Assembly, start: int, workers: int, ranks: Ranks | None = None, size: int | None = None
+    assembly: Assembly, start: int, workers: int, distributed: Distributed | None = None, size: int | None = None
 ) -> Iterator[Batch]:
-    """Yield a recipe's batches, or a process's share of them, from a position on, without end."""
-    ranks = ranks or Ranks()
-    recipe = parts.recipe
-    size = size or recipe.size
-    stream = Stream(parts.remembered, size=size, smallest=recipe.crop, flip=recipe.flip, seed=recipe.seed)
+    """Yield a recipe's batches, or this process's part of them, from a position on, without end."""
+    distributed = distributed or Distributed()
+    recipe = assembly.recipe
+    stream = Stream(assembly.cached_photos, size=size or recipe.size, augment=assembly.augment, seed=recipe.seed)
     return batches(
         stream,
-        batch=ranks.share_of(recipe.batch),
+        batch=distributed.batch_per_process(recipe.batch),
         start=start,
         workers=workers,
-        device=parts.device,
-        rank=ranks.rank,
-        world=ranks.world,
+        device=assembly.device,
+        rank=distributed.rank,
+        world_size=distributed.world_size,
     )
 
 
-def count_parameters(network: nn.Module | None) -> int:
-    """Return how many numbers a network is made of."""
-    return 0 if network is None else sum(parameter.numel() for parameter in network.parameters())
-
-
-def describe(parts: Assembly) -> list[tuple[str, str]]:
+def describe(assembly: Assembly) -> list[tuple[str, str]]:
     """Say what was assembled: what, and how it is."""
-    from zoo.device import describe_device
-
-    recipe = parts.recipe
-    photos: Any = len(parts.photos)
-    sizes = (*recipe.first_sizes, recipe.size)
+    recipe, critic = assembly.recipe, assembly.critic
+    photos: Any = len(assembly.photos)
+    sizes = recipe.sizes
     rows = [
-        ("generator", f"{recipe.generator}  ({count_parameters(parts.generator) / 1e6:.1f} M parameters)"),
-        ("critic", recipe.critic + (f"  ({count_parameters(parts.critic) / 1e6:.1f} M)" if parts.critic else "")),
+        ("generator", f"{recipe.generator}  ({count_parameters(assembly.generator) / 1e6:.1f} M parameters)"),
+        ("critic", recipe.critic + (f"  ({count_parameters(critic) / 1e6:.1f} M)" if critic else "")),
         ("loss", recipe.loss),
         ("data", recipe.data),
-        ("photographs", f"{photos:,} to train on, {len(parts.held_out):,} held out"),
+        ("photographs", f"{photos:,} for training, {len(assembly.val_photos):,} for validation"),
         ("crops", f"{', then '.join(f'{size}×{size}' for size in sizes)}, {recipe.batch} per step"),
-        ("device", f"{describe_device(parts.device)}, {str(parts.dtype).removeprefix('torch.')}"),
+        ("device", f"{describe_device(assembly.device)}, {str(assembly.dtype).removeprefix('torch.')}"),
     ]
-    if parts.left_out:
-        rows.insert(5, ("left out", f"{len(parts.left_out):,} files: {summarize_left_out(parts.left_out)}"))
-    multiple = getattr(parts.generator, "multiple", 1)
+    if left_out := assembly.left_out:
+        rows.insert(5, ("left out", f"{len(left_out):,} files: {summarize_left_out(left_out)}"))
+    multiple = getattr(assembly.generator, "multiple", 1)
     if padded := ", ".join(f"{size} to {size + -size % multiple}" for size in sizes if size % multiple):
         rows.append(("note", f"this generator needs multiples of {multiple} pixels: crops are padded from {padded}"))
     return rows

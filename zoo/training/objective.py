@@ -9,9 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo import registry
-from zoo.contracts import AdversarialLoss, Critic, ImageLoss, Picture
-from zoo.recipe import Recipe
+from zoo.registry import Part
+from zoo.registry.contracts import AdversarialLoss, Critic, ImageLoss, Picture
 
 
 @dataclass(frozen=True)
@@ -24,15 +23,14 @@ class _Term:
 class Objective:
     """All losses of a recipe, with their weights."""
 
-    def __init__(self, recipe: Recipe) -> None:
-        known = registry.get()
+    def __init__(self, losses: Sequence[Part]) -> None:
+        """Make them, each with its weight, or its default one."""
         self._image: list[_Term] = []
         self._adversarial: list[_Term] = []
-        for spec in recipe.losses:
-            component = known.find("loss", spec.name)
-            weight = component.weight if spec.weight is None else spec.weight
-            terms = self._adversarial if component.adversarial else self._image
-            terms.append(_Term(component.name, weight, known.build("loss", spec)))
+        for part in losses:
+            terms = self._adversarial if part.component.adversarial else self._image
+            weight = part.component.weight if part.weight is None else part.weight
+            terms.append(_Term(part.component.name, weight, part.make()))
 
     def to(self, device: torch.device) -> Objective:
         """Move the losses that are modules."""

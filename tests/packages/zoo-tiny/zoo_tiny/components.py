@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoo.contracts import Picture
+from zoo.registry.contracts import Picture
 
 
 class TinyGenerator(nn.Module):

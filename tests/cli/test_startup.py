@@ -1,0 +1,85 @@
+"""What needs no torch imports none, so that it answers at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = ("torch", "torchvision", "timm", "segmentation_models_pytorch", "safetensors", "numpy", "PIL")
+SCRIPT = f"""
+import json, sys
+from zoo.cli.main import app
+try:
+    app({{words}}, prog_name="zoo")
+except SystemExit as exit:
+    code = exit.code
+print(json.dumps([code, [name for name in {HEAVY} if name in sys.modules]]), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_code"),
+    [
+        ("list", 0),
+        ("list --json", 0),
+        ("list smp-* --kind generator", 0),
+        ("list --help", 0),
+        ("--help", 0),
+        ("--version", 0),
+        ("run --help", 0),
+        ("colorize --help", 0),
+        ("recipe demo", 0),
+        ("runs", 0),
+        ("plugins", 0),
+        ("plugins --json", 0),
+        ("plugins --disable smp", 0),
+        ("registry", 0),
+        ("registry --schema", 0),
+        ("init", 0),
+        ("nope", 2),
+        ("show nope", 2),
+        ("run --gen nope", 2),
+        ("run --gen unet-deep:", 2),
+        ("run --loss l1", 2),
+        ("run --critic none", 2),
+        ("run --data nowhere", 2),
+        ("run --recipe nope", 2),
+        ("run --batch 0", 2),
+        ("run --set nope=1", 2),
+        ("resume nowhere", 2),
+        ("check --help", 0),
+        ("check nope", 2),
+        ("plugin new mine --kind critic", 0),
+    ],
+)
+def test_nothing_heavy_is_imported(words: str, exit_code: int) -> None:
+    environment = {**os.environ, "PYTHONWARNINGS": "error", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT.format(words=words.split())],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=True,
+    )
+    assert json.loads(done.stderr.splitlines()[-1]) == [exit_code, []]
+
+
+def test_importing_zoo_is_light() -> None:
+    script = f"import sys, zoo; zoo.Recipe, zoo.registry, zoo.Run; print([n for n in {HEAVY} if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_pytest_loads_the_fixtures_and_nothing_heavy(tmp_path: Path) -> None:
+    (tmp_path / "test_light.py").write_text(
+        f"import sys\n\n\ndef test(pytestconfig):\n    assert not [n for n in {HEAVY} if n in sys.modules]\n"
+        "    assert pytestconfig.pluginmanager.has_plugin('zoo')\n"
+    )
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout

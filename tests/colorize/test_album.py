@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from zoo import Recipe, registry
+from zoo.colorize import album
+from zoo.colorize.album import Job, Outcome, colorize_all, plan
+from zoo.model import Model
+from zoo.photo import read_photo, read_rgb
+
+RECIPE = Recipe(
+    generator="unet-shallow:base=4", critic="none", loss="l1", data="scenes", size=32, steps=1, precision="float32"
+)
+
+
+class Picky(nn.Module):
+    """Predicts constant chroma, remembers how many it was shown together, and raises where one of them is white."""
+
+    def __init__(self, most: int = 8) -> None:
+        super().__init__()
+        self.most, self.together = most, list[int]()
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        self.together.append(len(lightness))
+        if len(lightness) > self.most:
+            raise torch.OutOfMemoryError("not enough memory")
+        if (lightness.mean((1, 2, 3)) > 0.99).any():
+            raise RuntimeError("it is blinded")
+        return lightness.repeat(1, 2, 1, 1) * 0.2
+
+
+def write(folder: Path, *sizes: tuple[int, int], grey: int | None = None) -> list[Job]:
+    folder.mkdir(exist_ok=True)
+    for size in sizes:
+        number = len(list(folder.iterdir()))
+        picture = Image.radial_gradient("L").rotate(7 * number) if grey is None else Image.new("L", (8, 8), grey)
+        picture.resize(size).save(folder / f"{number:02}.png")
+    return plan([folder], folder.parent / "out")
+
+
+def colour(generator: nn.Module, jobs: list[Job]) -> list[Outcome]:
+    return list(colorize_all(Model(generator.eval(), RECIPE, {}, torch.device("cpu")), jobs))
+
+
+def test_those_of_one_size_go_through_the_network_together_and_come_out_in_order(tmp_path: Path) -> None:
+    jobs = write(tmp_path / "in", *[(60, 40), (40, 60), (60, 40), (120, 80)] * 3)
+    generator = Picky()
+    outcomes = colour(generator, jobs)
+    assert generator.together == [6, 2, 3, 1]
+    assert [outcome.job for outcome in outcomes] == jobs
+    assert not [outcome.error for outcome in outcomes if outcome.error]
+    for outcome in outcomes:
+        with Image.open(outcome.job.source) as before, Image.open(outcome.job.target) as after:
+            assert after.size == before.size == (outcome.width, outcome.height)
+
+
+def test_company_changes_no_photograph_by_more_than_rounding(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    generator = registry.get().build("generator", RECIPE.generator, size=RECIPE.size)
+    jobs = write(tmp_path / "in", *[(60, 40)] * 5)
+    colour(generator, jobs)
+    model = Model(generator, RECIPE, {}, torch.device("cpu"))
+    for job in jobs:
+        alone = model.colorize(read_photo(job.source))
+        assert (read_rgb(job.target).int() - alone.int()).abs().max() <= 1
+
+
+def test_one_that_the_network_fails_on_does_not_spoil_the_others(tmp_path: Path) -> None:
+    write(tmp_path / "in", (60, 40), (60, 40))
+    write(tmp_path / "in", (60, 40), grey=255)
+    jobs = write(tmp_path / "in", (60, 40))
+    generator = Picky()
+    outcomes = colour(generator, jobs)
+    assert generator.together == [4, 1, 1, 1, 1]
+    blinded = f"{jobs[2].source}: RuntimeError: it is blinded"
+    assert [outcome.error for outcome in outcomes] == [None, None, blinded, None]
+    assert [job.target.exists() for job in jobs] == [True, True, False, True]
+
+
+def test_where_memory_is_enough_for_one_only_all_are_coloured(tmp_path: Path) -> None:
+    generator = Picky(most=1)
+    outcomes = colour(generator, write(tmp_path / "in", *[(60, 40)] * 3))
+    assert generator.together == [3, 1, 1, 1]
+    assert not [outcome.error for outcome in outcomes if outcome.error]
+
+
+def test_what_fails_before_the_network_is_left_out(tmp_path: Path) -> None:
+    jobs = write(tmp_path / "in", *[(60, 40)] * 4)
+    jobs[1].source.write_bytes(b"no picture")
+    jobs[2].target.parent.mkdir()
+    jobs[2].target.write_bytes(b"precious")
+    generator = Picky()
+    outcomes = colour(generator, jobs)
+    assert generator.together == [2]
+    assert [bool(outcome.error) for outcome in outcomes] == [False, True, True, False]
+    assert jobs[2].target.read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize(
+    ("limit", "pixels", "together"),
+    [
+        ("_PIXELS", 60 * 40, [1] * 5),
+        ("_PIXELS", 60 * 40 + 1, [2, 2, 1]),
+        ("_SEEN_PIXELS", 48 * 32 * 3, [3, 2]),
+        ("_SEEN_PIXELS", 1, [1] * 5),
+    ],
+)
+def test_large_photographs_go_in_smaller_handfuls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, pixels: int, together: list[int]
+) -> None:
+    monkeypatch.setattr(album, limit, pixels)
+    generator = Picky()
+    outcomes = colour(generator, write(tmp_path / "in", *[(60, 40)] * 5))
+    assert generator.together == together
+    assert not [outcome.error for outcome in outcomes if outcome.error]
+
+
+def test_no_more_is_read_than_the_next_handful(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(album, "_PIXELS", 1)
+    jobs = write(tmp_path / "in", *[(60, 40)] * 6)
+    taken: list[Job] = []
+
+    def taking() -> Iterator[Job]:
+        for job in jobs:
+            taken.append(job)
+            yield job
+
+    model = Model(Picky(), RECIPE, {}, torch.device("cpu"))
+    for done, _ in enumerate(colorize_all(model, taking()), 1):
+        # Beside those that are done: one that is coloured, one that is read.
+        assert len(taken) <= done + 2
+    assert taken == jobs

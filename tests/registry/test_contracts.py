@@ -1,0 +1,130 @@
+"""Every registered component, taken from the registry itself, through its contract."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from pathlib import Path
+
+import pytest
+import torch
+
+from zoo import registry
+from zoo.data.augmentation import Augmentation
+from zoo.data.stream import Stream, batches
+from zoo.recipe import Recipe
+from zoo.registry.options import options_of
+from zoo.registry.plugins import Component
+from zoo.registry.spec import parse
+from zoo.testing import checks, networks
+from zoo.training.assembly import assemble
+from zoo.training.trainer import Trainer
+
+SIZE = 64
+
+# The smallest of each, by option name: tiny encoders, few channels, random weights. A list stands for an option that
+# takes one.
+SMALL: dict[str, str] = {
+    "base": "4",
+    "encoder": "tu-test_resnet",
+    "weights": "none",
+    "decoder_channels": "8",
+    "decoder_channels,…": "8,8,8,8,8",
+    "decoder_intermediate_channels,…": "8,8,8,8",
+    "decoder_fusion_channels": "8",
+    "decoder_pyramid_channels": "8",
+    "decoder_segmentation_channels": "32",
+    "psp_out_channels": "8",
+    "side": "64",
+}
+NEEDS: dict[str, dict[str, str]] = {
+    "smp-dpt": {"encoder": "tu-test_vit"},
+    "vgg": {"net": "test_resnet.r160_in1k", "weights": "random"},
+    "gram": {"net": "test_resnet.r160_in1k", "weights": "random"},
+    "folder": {"path": "photos"},
+    "torchvision": {"name": "FakeData"},
+    "wandb": {"mode": "offline"},
+}
+
+
+@functools.cache
+def spec_of(component: Component) -> str:
+    small = SMALL | NEEDS.get(component.name, {})
+    options = {
+        option.name: small[key]
+        for option in options_of(component.factory(), component.kind)
+        if (key := option.name + (",…" if ",…" in option.type else "")) in small or (key := option.name) in small
+    }
+    return component.name + (":" + ",".join(f"{k}={v}" for k, v in options.items()) if options else "")
+
+
+# What may be noted of a component of zoo's own.
+NOTES = {"cost", "batch of one"}
+
+
+@pytest.mark.parametrize("component", registry.components(), ids=str)
+def test_component_keeps_its_contract(component: Component, photos: Path) -> None:
+    assert photos.is_dir()
+    subject = checks.subject_of(component, parse(spec_of(component)).options, torch.device("cpu"), SIZE)
+    # Compiling takes seconds, and is done once, in tests/testing.
+    results = checks.run(subject, leave_out=[networks.compiled])
+    assert [result for result in results if result.verdict == "failed"] == []
+    assert [result for result in results if result.verdict == "noted" and result.check not in NOTES] == []
+
+
+def combinations() -> list[tuple[Component, Component | None, Component, Component]]:
+    """Choose combinations so that every pair of components of two kinds is in one of them."""
+    generators, losses, datasets = (registry.components(kind=k) for k in ("generator", "loss", "dataset"))
+    critics = [*registry.components(kind="critic"), None]
+    wanted = {
+        pair
+        for first, second in itertools.combinations((generators, critics, losses, datasets), 2)
+        for pair in itertools.product(first, second)
+        if not any(
+            critic is None and loss is not None and loss.kind == "loss" and loss.adversarial
+            for critic, loss in (pair, pair[::-1])
+        )
+    }
+    chosen = []
+    for generator, loss in itertools.product(generators, losses):
+        fitting = [c for c in critics if c is not None or not loss.adversarial]
+        best = max(
+            itertools.product([generator], fitting, [loss], datasets),
+            key=lambda four: len(wanted & set(itertools.combinations(four, 2))),
+        )
+        wanted -= set(itertools.combinations(best, 2))
+        chosen.append(best)
+    assert not wanted, wanted
+    return chosen
+
+
+@pytest.mark.parametrize("parts", combinations(), ids=lambda four: "-".join(c.name if c else "none" for c in four))
+def test_every_pair_of_components_trains_together(
+    parts: tuple[Component, Component | None, Component, Component], photos: Path
+) -> None:
+    generator, critic, loss, data = parts
+    assert photos.is_dir()
+    assembled = assemble(
+        Recipe(
+            generator=spec_of(generator),
+            critic=spec_of(critic) if critic else "none",
+            loss=spec_of(loss) + ("+adv" if critic and not loss.adversarial else ""),
+            data=spec_of(data),
+            size=32 if generator.name != "smp-dpt" else 64,
+            batch=2,
+            steps=2,
+            precision="float32",
+            device="cpu",
+        )
+    )
+    before = {name: value.clone() for name, value in assembled.generator.named_parameters()}
+    trainer = Trainer(assembled)
+    stream = Stream(assembled.photos, size=assembled.recipe.size, augment=Augmentation(0.6, flip=True), seed=0)
+    feed = batches(stream, batch=2, start=0, workers=0, device=assembled.device)
+    for batch in itertools.islice(feed, 2):
+        assert not batch.problems
+        losses = trainer.step(batch.photos)
+        assert losses
+        assert all(torch.isfinite(value) for value in losses.values())
+    moved = [name for name, value in assembled.generator.named_parameters() if not torch.equal(value, before[name])]
+    assert moved

@@ -1,0 +1,178 @@
+"""Several processes that train one model, on gloo and the CPU."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import torch
+from tiny import tiny
+
+from zoo import load_model, train
+from zoo.errors import INTERRUPTED, UsageError
+from zoo.run import Run
+from zoo.training import resume
+from zoo.training.checkpoint import load_checkpoint
+from zoo.training.distributed import Distributed, _first_host, _place
+from zoo.training.launch import _without_devices
+
+
+def arguments(**changes: Any) -> list[str]:
+    path = Path("tiny.toml")
+    # Without batch norm and dropout, which see a process's share of the batch, two processes compute what one does.
+    path.write_text(tiny(**{"steps": 12, **changes}).to_toml())
+    return ["run", "--recipe", str(path)]
+
+
+def zoo(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "zoo", *arguments],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def losses(run: Run) -> list[dict[str, float]]:
+    return [line["losses"] for line in run.metrics if "losses" in line]
+
+
+def assert_close(ours: Run, theirs: Run) -> None:
+    assert len(losses(ours)) == len(losses(theirs)) > 0
+    for found, expected in zip(losses(ours), losses(theirs), strict=True):
+        assert found == pytest.approx(expected, rel=1e-3)
+    weights, expected_weights = (load_model(run.path, "cpu").generator.state_dict() for run in (ours, theirs))
+    assert all(torch.allclose(weights[name], expected_weights[name], atol=1e-3) for name in weights)
+
+
+@pytest.mark.slow
+def test_two_processes_compute_what_one_does_and_go_on_as_one() -> None:
+    penalty = "l1+adv:r1=5,r1_every=2"
+    one = train(tiny(steps=12, loss=penalty), name="one")
+    two = zoo(*arguments(loss=penalty), "--devices", "2", "--name", "two")
+    output = two.communicate(timeout=120)[0]
+    assert two.returncode == 0, output
+    assert output.count("finished: ") == 1
+    assert_close(Run.open("runs/two"), one)
+
+    # Stopped as two, it goes on as one.
+    stopped = zoo(*arguments(steps=4000, val_every=10**6), "--devices", "2", "--name", "stopped")
+    run = Run("runs/stopped")
+    end = time.monotonic() + 90
+    while not run.metrics and time.monotonic() < end:
+        time.sleep(0.2)
+    os.killpg(stopped.pid, signal.SIGINT)
+    output = stopped.communicate(timeout=90)[0]
+    assert stopped.returncode == INTERRUPTED
+    assert "Traceback" not in output
+    assert run.info["state"] == "interrupted", output
+    done = run.info["progress"]["steps"]
+    assert done >= 10
+    resumed = zoo("resume", "runs/stopped", "--steps", str(done + 10))
+    output = resumed.communicate(timeout=90)[0]
+    assert resumed.returncode == 0, output
+    assert run.info["progress"]["steps"] == done + 10
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_ends_the_run_which_goes_on_from_there() -> None:
+    started = zoo(*arguments(steps=10**6, val_every=20), "--devices", "2", "--name", "mine")
+    run = Run("runs/mine")
+    end = time.monotonic() + 90
+    while not run.metrics and time.monotonic() < end:
+        time.sleep(0.2)
+    ranks = {process.environ()["RANK"]: process for process in psutil.Process(started.pid).children()}
+    ranks["1"].kill()
+    output = started.communicate(timeout=90)[0]
+    assert started.returncode == 1
+    assert "error: another of the run's processes ended, and this one cannot go on without it" in output
+    assert "Traceback" not in output
+    assert "OMP_NUM_THREADS" not in output
+    assert "Warning" not in output
+    assert run.info["state"] == "failed"
+    done = run.info["progress"]["steps"]
+    assert load_checkpoint(run.checkpoints)[1]["steps"] == done
+    resume(run, steps=done + 2)
+    assert run.info["state"] == "finished"
+
+
+SHORT_OF_MEMORY = """
+import os, sys
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+from zoo import Recipe, train
+from zoo.training.objective import Objective
+
+image = Objective.image
+
+def greedy(self, fake, real):
+    # The second process has less memory than the first, and less still for large pictures.
+    if os.environ["RANK"] == "1" and len(fake.chroma) * fake.chroma.shape[-1] > 64:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+    return image(self, fake, real)
+
+Objective.image = greedy
+train(Recipe.load(Path("tiny.toml")), name="short")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_one_of_two_processes_runs_out_of_memory(precision: str) -> None:
+    recipe = tiny(steps=12, batch=16, size="32,64", precision=precision)
+    Path("tiny.toml").write_text(recipe.to_toml())
+    Path("short.py").write_text(SHORT_OF_MEMORY)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "short.py"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(torchrun, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    run = Run.open("runs/short")
+    assert run.info["state"] == "finished"
+    assert load_checkpoint(run.checkpoints)[1]["micro_batch"] == 1
+    assert_close(run, train(recipe, name="one"))
+
+
+def test_a_batch_must_be_divisible() -> None:
+    with pytest.raises(UsageError, match="--batch 5 cannot be divided by 2 processes"):
+        Distributed(0, 2).batch_per_process(5)
+    assert Distributed(1, 2).batch_per_process(6) == 3
+
+
+def test_each_process_has_a_gpu_of_its_own() -> None:
+    assert Distributed(1, 2, 1).device("cuda") == "cuda:1"
+    assert Distributed(1, 2, 1).device("cpu") == "cpu"
+    assert Distributed().device("cuda:3") == "cuda:3"
+    with pytest.raises(UsageError, match="write --device cuda"):
+        Distributed(1, 2, 1).device("cuda:0")
+
+
+def test_who_is_who_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _place() == Distributed()
+    with monkeypatch.context() as patched:
+        for name, value in {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1"}.items():
+            patched.setenv(name, value)
+        assert _place() == Distributed(3, 4, 1)
+    slurm = {"SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "2", "SLURM_LOCALID": "0", "SLURM_JOB_ID": "7"}
+    for name, value in {**slurm, "SLURM_STEP_NODELIST": "gpu[03-04]", "MASTER_ADDR": "", "MASTER_PORT": ""}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("MASTER_ADDR")
+    monkeypatch.delenv("MASTER_PORT")
+    assert _place() == Distributed(2, 4, 0)
+    assert os.environ.pop("MASTER_ADDR") == "gpu03"
+    assert os.environ.pop("MASTER_PORT") == "20007"
+    assert [_first_host(nodes) for nodes in ("a", "a,b", "n[1,3]", "n[10-12]-x")] == ["a", "a", "n1", "n10"]
+
+
+def test_the_command_line_is_passed_on_without_devices() -> None:
+    assert _without_devices(["run", "--devices", "2", "--size", "64"]) == ["run", "--size", "64"]
+    assert _without_devices(["run", "--devices=2", "--name", "x"]) == ["run", "--name", "x"]

@@ -1,0 +1,32 @@
+"""zoo colorize: give photographs their colours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def colorize(
+    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO|FOLDER", help="Photographs, and folders of them.")],
+    model: Annotated[Path, typer.Option("--model", "-m", help="A model's file, or a run's folder.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the coloured photographs.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")] = False,
+    size: Annotated[
+        int | None,
+        typer.Option(help="Short side that the model sees, in pixels; by default the one it learned at.", min=16),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cuda, cuda:1, mps or cpu.")] = "auto",
+) -> None:
+    """Colour photographs at their own size. The originals stay as they are; the coloured ones are PNG files."""
+    from zoo.cli.terminal import print_album
+    from zoo.colorize.album import plan
+
+    jobs = plan(photos, out)
+    from zoo.colorize.album import colorize_all
+    from zoo.model import load_model
+
+    failed = print_album(colorize_all(load_model(model, device), jobs, overwrite=overwrite, size=size), len(jobs), out)
+    if failed:
+        raise typer.Exit(1)

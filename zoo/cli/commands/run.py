@@ -1,0 +1,90 @@
+"""zoo run: train a combination."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from zoo.cli.commands._training import follow
+from zoo.errors import UsageError
+from zoo.registry import find_recipe, resolve
+
+
+def run(
+    gen: Annotated[str | None, typer.Option("--gen", help="Generator, such as unet-deep:base=32.")] = None,
+    critic: Annotated[str | None, typer.Option(help="Critic, such as patch:layers=4; none trains without.")] = None,
+    loss: Annotated[str | None, typer.Option(help="Sum of losses, such as 100*l1+adv+0.1*gram.")] = None,
+    data: Annotated[str | None, typer.Option(help="Data set, or a folder of photographs.")] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option("--recipe", "-r", help="Recipe's name, .toml file or run: it fills in what is not said here."),
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(help="Side of the training crops in pixels; 64,128,256 begins with smaller ones.")
+    ] = None,
+    batch: Annotated[str | None, typer.Option(help="Pictures per step; auto: as many as memory should hold.")] = None,
+    epochs: Annotated[float | None, typer.Option(help="End after so many rounds through the data.")] = None,
+    steps: Annotated[int | None, typer.Option(help="End after so many steps.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="End after so many minutes.")] = None,
+    lr: Annotated[float | None, typer.Option("--lr", "--lr-g", help="Learning rate.")] = None,
+    lr_critic: Annotated[
+        float | None, typer.Option("--lr-critic", "--lr-d", help="The critic's own learning rate.")
+    ] = None,
+    schedule: Annotated[
+        str | None, typer.Option(help="Who learns for how many epochs: 'generator:10 critic:2 gan:20'.")
+    ] = None,
+    ema_decay: Annotated[float | None, typer.Option(help="Decay of the generator's moving average; 0: none.")] = None,
+    keep_epochs: Annotated[str | None, typer.Option(help="Epochs whose model is kept for good, as in 50,100.")] = None,
+    track: Annotated[str | None, typer.Option(help="Trackers, such as tensorboard,wandb,csv.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of weights, order and crops.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cuda, cuda:1, mps or cpu.")] = None,
+    compile_: Annotated[
+        str | None, typer.Option("--compile", help="torch.compile: auto (on CUDA), off, or max (with tuning).")
+    ] = None,
+    memory: Annotated[str | None, typer.Option(help="normal, or low: slower, with less memory.")] = None,
+    devices: Annotated[int, typer.Option(min=1, help="Train on so many GPUs of this machine.")] = 1,
+    name: Annotated[str | None, typer.Option(help="Name of the run; by default the generator's, numbered.")] = None,
+    init: Annotated[Path | None, typer.Option(help="Begin with this model, or run, instead of fresh weights.")] = None,
+    runs: Annotated[Path, typer.Option(help="Folder of runs.")] = Path("runs"),
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Any other field of the recipe; may be repeated."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Stop before training, after one step on real data.")
+    ] = False,
+) -> None:
+    """Assemble a generator, a critic, losses and a data set, and train."""
+    given = {
+        "generator": gen, "critic": critic, "loss": loss, "data": data, "size": size, "batch": batch,
+        "epochs": epochs, "steps": steps, "minutes": minutes, "lr": lr, "lr_critic": lr_critic,
+        "schedule": schedule, "ema_decay": ema_decay, "keep_epochs": keep_epochs, "track": track, "seed": seed,
+        "device": device, "compile": compile_, "memory": memory,
+    }  # fmt: skip
+    changes = {**given, **_settings(settings or [], given)}
+    plan = resolve(find_recipe(recipe, **changes))
+
+    # From here on torch is needed; what was wrong until here was said without waiting for it.
+    from zoo import training
+    from zoo.cli.terminal import print_assembly, print_dry_run
+
+    if dry_run:
+        assembly, losses = training.dry_run(plan)
+        print_assembly(assembly)
+        print_dry_run(losses)
+        return
+    follow(lambda callback: training.train(plan, runs=runs, name=name, init=init, callback=callback), devices)
+
+
+def _settings(settings: list[str], given: dict[str, Any]) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not key or not equals:
+            raise UsageError(f"--set {setting}: write --set key=value")
+        if given.get(key) is not None or key in pairs:
+            raise UsageError(f"--set {setting}: {key} is given twice")
+        pairs[key] = value
+    return pairs

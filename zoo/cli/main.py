@@ -1,0 +1,147 @@
+"""The command `zoo`: one module of zoo/commands/ per subcommand, and what becomes of errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from zoo.cli import commands
+from zoo.cli.commands import check, colorize, init, list_, plugin, plugins, recipe, registry, resume, run, runs, show
+from zoo.errors import INTERRUPTED, ZooError
+from zoo.files import explain_os_error
+
+if TYPE_CHECKING:
+    from zoo.registry.offers import Command
+
+
+class _Group(TyperGroup):
+    """Shows errors to people in a few words, a traceback only with --debug; has the commands of plugins, too."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        own = super().list_commands(ctx)
+        try:
+            return [*own, *_plugin_commands()]
+        except ZooError as error:
+            # The help is there to be read, whatever is wrong with a plugin or a registry.toml.
+            _say(f"error: {error}")
+            return own
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command; of a plugin's, what the help says of it, without importing it."""
+        if own := super().get_command(ctx, cmd_name):
+            return own
+        command = _plugin_commands().get(cmd_name)
+        return command and TyperCommand(cmd_name, help=command.summary, rich_markup_mode=None)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] not in self.commands and (command := _plugin_commands().get(args[0])):
+            return args[0], _loaded(command), args[1:]
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # typer brings a click of its own
+        try:
+            return super().invoke(ctx)
+        except (typer.Exit, typer.Abort):
+            raise
+        except ZooError as error:
+            if ctx.params.get("debug"):
+                raise
+            _say(f"error: {error}")
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            _say("interrupted")
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            # Whoever read the output, such as `head`, has seen enough.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+        except OSError as error:
+            if ctx.params.get("debug"):
+                raise
+            _say(f"error: {error.filename or type(error).__name__}: {explain_os_error(error)}")
+            raise typer.Exit(1) from None
+        except Exception as error:
+            if ctx.params.get("debug") or _is_misuse(error):
+                raise
+            _say(
+                f"error: {type(error).__name__}: {error}\nThis is a fault of zoo or of a plugin: `zoo --debug …` "
+                "shows where it happened."
+            )
+            raise typer.Exit(1) from None
+
+
+app = typer.Typer(
+    cls=_Group,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Train your own model to colour black-and-white photographs: any generator × critic × loss × data set.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from zoo.versions import zoo_version
+
+        typer.echo(f"zoo {zoo_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _zoo(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command("run")(run.run)
+app.command("resume")(resume.resume)
+app.command("colorize")(colorize.colorize)
+app.command("list")(list_.list_)
+app.command("show")(show.show)
+app.command("runs")(runs.runs)
+app.command("recipe")(recipe.recipe)
+app.command("check")(check.check)
+app.add_typer(plugin.app, name="plugin")
+app.command("plugins")(plugins.plugins)
+app.command("registry")(registry.registry)
+app.command("init")(init.init)
+
+
+def _plugin_commands() -> dict[str, Command]:
+    from zoo.registry import get
+
+    return {name: command for name, command in get().commands.items() if command.name not in commands.names()}
+
+
+def _loaded(command: Command) -> Any:
+    """Import a plugin's command and make it one of ours."""
+    target = command.load()
+    host = typer.Typer(rich_markup_mode=None)
+    if isinstance(target, typer.Typer):
+        host.add_typer(target, name=command.name)
+    elif callable(target):
+        host.command(command.name)(target)
+    else:
+        raise ZooError(
+            f"{command} of plugin {command.plugin}: {command.target} is neither a function nor a typer.Typer"
+        )
+    return typer.main.get_group(host).commands[command.name]
+
+
+def _say(message: str) -> None:
+    typer.echo(message, err=True)
+
+
+def _is_misuse(error: Exception) -> bool:
+    """Whether it is the command line's own complaint, such as an option that does not exist."""
+    return hasattr(error, "format_message") and hasattr(error, "exit_code")

@@ -1,0 +1,51 @@
+"""What a run tells of itself to callbacks and to listeners: plain values, with which nobody can harm it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """A run, as its listeners see it."""
+
+    name: str
+    path: Path
+    """Its folder."""
+    recipe: Mapping[str, Any]
+    """Every field that has a value, resolved: weights written out, paths absolute."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a run is, as of its last logged step."""
+
+    step: int
+    images: int
+    epoch: float
+    seconds: float
+    progress: float
+    """0 at the start, 1 at the end."""
+    losses: dict[str, float]
+    """Means since the line before."""
+    images_per_second: float
+    memory: int
+    """Bytes: the device's peak, or the process's on a CPU."""
+    skipped: int
+    """Steps not taken since their gradients were not numbers."""
+
+    def as_line(self) -> dict[str, Any]:
+        """Return it as a line of metrics.jsonl."""
+        return {
+            "step": self.step,
+            "images": self.images,
+            "epoch": round(self.epoch, 4),
+            "seconds": round(self.seconds, 2),
+            "images_per_second": round(self.images_per_second, 2),
+            "memory": self.memory,
+            "skipped": self.skipped,
+            "losses": self.losses,
+        }

@@ -1,0 +1,17 @@
+"""Photographs from and to disk, and their colours: orientation, profiles, bit depth, transparency, camera notes."""
+
+from zoo.errors import PhotoError
+from zoo.photo.finding import PHOTO_SUFFIXES, find_photos
+from zoo.photo.reading import Photo, read_photo, read_rgb
+from zoo.photo.writing import SAVED_SUFFIXES, save_photo
+
+__all__ = [
+    "PHOTO_SUFFIXES",
+    "SAVED_SUFFIXES",
+    "Photo",
+    "PhotoError",
+    "find_photos",
+    "read_photo",
+    "read_rgb",
+    "save_photo",
+]

@@ -1,0 +1,232 @@
+"""Photographs from disk: orientation, colour profiles, bit depth, transparency, what the camera noted.
+
+Reading is done by Pillow. Its limit against decompression bombs (about 178 megapixels) applies, and a file that is cut
+short is an error: it is never filled up with grey.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from PIL import Image, UnidentifiedImageError
+
+from zoo.errors import PhotoError
+from zoo.files import explain_os_error
+from zoo.photo.exif import dpi_of, notes_of
+from zoo.photo.grey import GREYS, grey16, is_negative, lightness_of_values, peak_of, shallow
+from zoo.photo.modes import orientation_of, over_white, plain_mode, quiet, upright
+from zoo.photo.profiles import transform_to_srgb
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_BAND = 2**20  # pixels converted at a time, so that memory for intermediates does not grow with the photo
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A photograph to be coloured: its lightness, and what else belongs in the coloured file."""
+
+    lightness: Tensor
+    """float32 (1, H, W), L* from 0 (black) to 100 (white), upright."""
+    alpha: Tensor | None = None
+    """uint8 (H, W), 255 where opaque. None where the whole photo is."""
+    exif: bytes | None = None
+    """What the camera noted (date, camera, place, …), for an upright sRGB file without a thumbnail."""
+    dpi: tuple[float, float] | None = None
+    """Pixels per inch, across and down."""
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+        return int(self.lightness.shape[-2])
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+        return int(self.lightness.shape[-1])
+
+
+def read_rgb(path: str | os.PathLike[str], *, min_side: int | None = None) -> Tensor:
+    """Read a photograph for training.
+
+    Upright (EXIF orientation applied) and in sRGB (embedded profiles applied). Transparent parts are laid over white,
+    greys become three equal channels, 16-bit greys are rounded to 8 bits. Of several pages or frames, the first.
+
+    Args:
+        path: The file.
+        min_side: When given, a photo whose short side is longer is scaled down, antialiased, until its short side is
+            this many pixels. Much faster than scaling afterwards for JPEG files. Smaller photos stay as they are.
+
+    Returns:
+        uint8 (3, H, W), contiguous.
+
+    Raises:
+        PhotoError: the file cannot be read, or is damaged.
+    """
+    import numpy as np
+    import torch
+
+    path = Path(path)
+    with _opened(path) as image, _explained(path):
+        if min_side is not None:
+            # libjpeg then leaves out what would be scaled away. It never goes below what is asked for.
+            image.draft(image.mode, (min_side, min_side))
+        _load(image)
+        orientation, profile = orientation_of(image), _profile(image)
+        image = over_white(plain_mode(image))
+        if image.mode in GREYS:
+            image = shallow(image, profile)
+        if min_side is not None and min(image.size) > min_side:
+            scale = min_side / min(image.size)
+            width, height = (max(min_side, round(side * scale)) for side in image.size)
+            image = image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
+        pixels = np.array(upright(_to_srgb(image, profile), orientation))
+    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+
+
+def read_photo(path: str | os.PathLike[str]) -> Photo:
+    """Read a photograph to colour it.
+
+    The lightness is exact for 8 bits and takes in the full depth of 16-bit greys; colours give their L*. Profiles,
+    of greys too, and the orientation are applied. 16-bit colour is read with 8 bits, as Pillow does.
+
+    Raises:
+        PhotoError: the file cannot be read, or is damaged.
+    """
+    import numpy as np
+    import torch
+
+    path = Path(path)
+    with _opened(path) as image, _explained(path):
+        dpi = dpi_of(image)
+        if dpi is not None and orientation_of(image) >= 5:  # turned by a quarter
+            dpi = (dpi[1], dpi[0])
+        _load(image)
+        orientation, profile = orientation_of(image), _profile(image)
+        plain = upright(plain_mode(image), orientation)
+        with quiet():
+            exif = notes_of(image, plain.size)
+        alpha = None
+        if plain.mode in ("LA", "RGBA"):
+            opacity = plain.getchannel("A")
+            if opacity.getextrema() != (255, 255):
+                alpha = torch.from_numpy(np.array(opacity))
+            plain = plain.convert(plain.mode[:-1])
+        lightness = _lightness(plain, profile)
+    return Photo(lightness, alpha, exif, dpi)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn whatever Pillow raises on a broken file into a `PhotoError`."""
+    try:
+        yield
+    except PhotoError:
+        raise
+    except MemoryError as error:
+        raise PhotoError(f"cannot read {path}: not enough memory") from error
+    except UnidentifiedImageError as error:
+        raise PhotoError(f"cannot read {path}: it is not a picture, or of a kind that zoo does not know") from error
+    except OSError as error:
+        if error.errno is not None:
+            raise PhotoError(f"cannot read {path}: {explain_os_error(error)}") from error
+        raise PhotoError(f"cannot read {path}: it is damaged or cut short ({error})") from error
+    except Exception as error:  # decoders of broken files raise SyntaxError, struct.error, IndexError, …
+        raise PhotoError(f"cannot read {path}: it is damaged or cut short ({error or type(error).__name__})") from error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Open a picture: its head is read, its pixels are not."""
+    with _explained(path):
+        if path.is_dir():
+            raise PhotoError(f"cannot read {path}: that is a folder, not a photograph")
+        file = path.open("rb")
+    with file:
+        with _explained(path), quiet():
+            if os.fstat(file.fileno()).st_size == 0:
+                raise PhotoError(f"cannot read {path}: the file is empty")
+            try:
+                image = Image.open(file)
+            except Image.DecompressionBombError as error:
+                raise PhotoError(_too_large(path, file)) from error
+        with image:
+            yield image
+
+
+def _load(image: Image.Image) -> None:
+    """Read the pixels."""
+    if image.format == "TIFF":  # loading it reads its tags, too, which may warn
+        with quiet():
+            image.load()
+    else:
+        image.load()
+
+
+def _too_large(path: Path, file: BinaryIO) -> str:
+    """Say how large the picture is, which Pillow keeps to itself."""
+    allowed = f"more than the {2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6} MP that zoo opens"
+    file.seek(0)
+    prefix = file.read(16)
+    for factory, accepts in Image.OPEN.values():
+        if accepts is None or accepts(prefix) is not True:  # or a reason why it can't be read
+            continue
+        file.seek(0)
+        try:
+            width, height = factory(file, str(path)).size
+        except Exception:  # another format's file, after all
+            continue
+        return f"{path} is {width}×{height} pixels ({width * height // 10**6} MP), {allowed}"
+    return f"{path} has {allowed}"
+
+
+def _profile(image: Image.Image) -> bytes | None:
+    """The embedded profile, if it has to do with the pixels as `plain_mode` hands them on."""
+    profile = image.info.get("icc_profile")
+    return profile if isinstance(profile, bytes) and profile and image.mode != "LAB" else None
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Mode L, RGB or CMYK to sRGB. A grey profile is not applied here."""
+    if image.mode == "L":
+        image = image.convert("RGB")
+    transform = transform_to_srgb(profile, image.mode) if profile is not None else None
+    if transform is not None:
+        return transform.apply(image)
+    return image.convert("RGB")
+
+
+def _lightness(image: Image.Image, profile: bytes | None) -> Tensor:
+    """L* of an opaque picture: float32 (1, H, W)."""
+    import numpy as np
+    import torch
+
+    from zoo.photo.color import rgb_to_lab
+
+    lightness = np.empty((image.height, image.width), dtype=np.float32)
+    # A profile may give colour even to greys.
+    coloured = profile is not None and transform_to_srgb(profile, "RGB") is not None
+    if image.mode in GREYS and not (image.mode == "L" and coloured):
+        peak, table = peak_of(image), lightness_of_values(profile)
+        if is_negative(image):
+            table = table[::-1]
+        for top, band in _bands(image):
+            lightness[top : top + band.height] = table[grey16(band, peak)]
+    else:
+        for top, band in _bands(image):
+            rgb = torch.from_numpy(np.array(_to_srgb(band, profile))).permute(2, 0, 1)
+            lightness[top : top + band.height] = rgb_to_lab(rgb)[0].numpy()
+    return torch.from_numpy(lightness)[None]
+
+
+def _bands(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """Cut a picture into pieces of full width: (first row, piece)."""
+    rows = max(1, _BAND // image.width)
+    for top in range(0, image.height, rows):
+        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))

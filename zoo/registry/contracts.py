@@ -1,0 +1,145 @@
+"""What a generator, a critic, a loss, a data set and a metric must be. Shapes and units are part of the contract.
+
+A tracker is any object whose methods implement the events of `zoo.registry.hookspecs`.
+
+| thing     | is                                                                                       |
+|-----------|------------------------------------------------------------------------------------------|
+| photo     | uint8 tensor (3, H, W), sRGB                                                             |
+| lightness | float tensor (N, 1, H, W): L*/50 - 1, so in [-1, 1]                                      |
+| chroma    | float tensor (N, 2, H, W): a*/110 and b*/110. Unbounded: no tanh at the output           |
+| rgb       | float tensor (N, 3, H, W): sRGB in [0, 1]                                                |
+| logits    | float tensor of any shape: larger means "more like an original". No sigmoid inside       |
+
+A component is made by a **factory**: a function or a class whose keyword parameters are the component's options.
+Their annotations, defaults and the `Args:` of the docstring are all that zoo knows of them. These parameter names are
+not options: zoo fills them in, if the factory has them.
+
+| parameter   | of          | is                                                                                |
+|-------------|-------------|-----------------------------------------------------------------------------------|
+| `size`      | generator   | side of the training crops in pixels                                              |
+| `restoring` | generator   | True when saved weights will be loaded next: don't fetch pretrained ones          |
+| `split`     | data set    | "train" or "val"                                                                  |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Kind: TypeAlias = Literal["generator", "critic", "loss", "dataset", "metric", "tracker"]
+"""A kind of component."""
+Split: TypeAlias = Literal["train", "val"]
+"""Which photographs of a data set: those for training, or those for validation."""
+
+KINDS: tuple[Kind, ...] = ("generator", "critic", "loss", "dataset", "metric", "tracker")
+"""All kinds of components."""
+FILLED_IN: dict[Kind, frozenset[str]] = {
+    "generator": frozenset({"size", "restoring"}),
+    "critic": frozenset(),
+    "loss": frozenset(),
+    "dataset": frozenset({"split"}),
+    "metric": frozenset(),
+    "tracker": frozenset(),
+}
+"""Parameters of factories that zoo fills in, by kind: they are not options."""
+
+T = TypeVar("T")
+
+
+class Picture(Protocol):
+    """A batch of pictures, as losses see them. All in float32."""
+
+    @property
+    def lightness(self) -> Tensor:
+        """(N, 1, H, W), in [-1, 1]."""
+
+    @property
+    def chroma(self) -> Tensor:
+        """(N, 2, H, W), a*/110 and b*/110."""
+
+    @property
+    def rgb(self) -> Tensor:
+        """(N, 3, H, W), sRGB in [0, 1], clipped to the gamut. Computed when first asked for, then kept."""
+
+    def cached(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """Return what an earlier call with this key computed for this picture, or compute it now.
+
+        Losses that look at the same features of a picture share them this way.
+        """
+
+
+class Generator(Protocol):
+    """A `torch.nn.Module` that predicts chroma from lightness.
+
+    An integer attribute `multiple` (1 where there is none) says of which number height and width must be multiples;
+    zoo pads, and crops the result. An `nn.Module` may keep any other attribute to itself.
+    """
+
+    def __call__(self, lightness: Tensor) -> Tensor:
+        """(N, 1, H, W) -> (N, 2, H, W)."""
+
+
+class Critic(Protocol):
+    """A `torch.nn.Module` that judges pictures."""
+
+    def __call__(self, lightness: Tensor, chroma: Tensor) -> Tensor | Sequence[Tensor]:
+        """(N, 1, H, W) and (N, 2, H, W) -> logits, or a list of them, one per scale."""
+
+
+class ImageLoss(Protocol):
+    """Compares coloured pictures with their originals. May be a `torch.nn.Module`: then zoo moves it to the device."""
+
+    def __call__(self, fake: Picture, real: Picture) -> Tensor:
+        """Return a scalar. Gradients flow through `fake` alone."""
+
+
+class AdversarialLoss(Protocol):
+    """Both sides of the game, over the logits of one scale; zoo takes the mean over several.
+
+    A loss that holds the critic back by its gradients has a method beside them,
+
+        def penalty(self, critic: Critic, real: Picture, fake: Picture) -> Tensor
+
+    which returns another scalar for the critic to minimize. It is called in float32, outside of autocast, with the bare
+    network and a fake that is cut off from the generator. An integer attribute `penalty_every` (1 where there is none)
+    says at which steps: at every so many of them, counted so many times; at none if it is 0.
+    """
+
+    def critic(self, real: Tensor, fake: Tensor) -> Tensor:
+        """What the critic minimizes: a scalar."""
+
+    def generator(self, fake: Tensor) -> Tensor:
+        """What the generator minimizes: a scalar."""
+
+
+class Metric(Protocol):
+    """Measures coloured pictures against their originals: all validation images of a run, at once."""
+
+    def __call__(self, fake: Picture, real: Picture) -> Tensor | float:
+        """Return a number."""
+
+
+class PhotoDataset(Protocol):
+    """Photographs by index. zoo does the cropping, the augmenting and the colour conversion.
+
+    Optional attributes: `fingerprint` (str, the same for the same photographs; kept in the model file) and
+    `left_out` (a list of `LeftOut`: files that were found and are not used).
+    """
+
+    def __len__(self) -> int:
+        """How many photographs make an epoch."""
+
+    def __getitem__(self, index: int) -> Tensor:
+        """uint8 (3, H, W), sRGB, H and W at least 16. The same index always returns the same photograph."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A file that a data set found and does not use."""
+
+    path: str
+    reason: str

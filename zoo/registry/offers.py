@@ -1,0 +1,76 @@
+"""What plugins offer: components and commands, known by name and import string, imported when they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from zoo.errors import ZooError, one_line
+from zoo.registry.contracts import Kind
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a plugin offers: enough to list it without importing it."""
+
+    name: str
+    target: str
+    summary: str
+    plugin: str
+    distribution: str
+    version: str
+
+    @property
+    def qualified(self) -> str:
+        """The name that stays unambiguous where two plugins offer the same: `plugin/name`."""
+        return f"{self.plugin}/{self.name}"
+
+    def load(self) -> Any:
+        """Import it. This is where torch and the rest come in.
+
+        Raises:
+            ZooError: the plugin's module cannot be imported, or lacks the attribute.
+        """
+        from pkgutil import resolve_name
+
+        try:
+            return resolve_name(self.target)
+        except Exception as error:
+            raise ZooError(
+                f"{self} of plugin {self.plugin} ({self.distribution} {self.version}) cannot be imported from "
+                f"{self.target}: {one_line(error)}"
+            ) from error
+
+
+@dataclass(frozen=True)
+class Component(Offer):
+    """A component that a plugin registered."""
+
+    kind: Kind
+    weight: float = 1.0
+    adversarial: bool = False
+    best: Literal["lowest", "highest"] = "lowest"
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+    def factory(self) -> Callable[..., Any]:
+        """Import the factory.
+
+        Raises:
+            ZooError: it cannot be imported, or cannot be called.
+        """
+        factory = self.load()
+        if not callable(factory):
+            raise ZooError(f"{self} of plugin {self.plugin}: {self.target} cannot be called, so it makes nothing")
+        result: Callable[..., Any] = factory
+        return result
+
+
+@dataclass(frozen=True)
+class Command(Offer):
+    """A subcommand that a plugin adds: a function, or a `typer.Typer` with subcommands of its own."""
+
+    def __str__(self) -> str:
+        return f"command {self.name}"

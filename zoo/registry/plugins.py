@@ -1,0 +1,199 @@
+"""Find and load plugins, and keep the broken ones apart with their error.
+
+Nothing else in zoo knows pluggy's manager.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal
+
+import pluggy
+
+from zoo.errors import ZooError, one_line
+from zoo.registry import hookspecs
+from zoo.registry.offers import Command, Component
+from zoo.registry.registering import CommandRegistration, Registration
+from zoo.registry.requirements import check_requirements
+from zoo.suggest import did_you_mean
+from zoo.versions import DISTRIBUTION
+
+GROUP = "zoo"
+
+SLOW = 0.1
+"""Seconds of loading from which on a plugin is named for it."""
+
+# What takes longer to import than all of `zoo list`. Of those that import one another, the first to be named.
+_HEAVY = (
+    "torch", "tensorflow", "jax", "torchvision", "timm", "segmentation_models_pytorch", "transformers", "diffusers",
+    "skimage", "sklearn", "scipy", "pandas", "matplotlib", "cv2", "numpy", "PIL",
+)  # fmt: skip
+
+
+@dataclass
+class Plugin:
+    """One entry point of the group `zoo`, loaded or not."""
+
+    name: str
+    distribution: str
+    version: str
+    module: str = ""
+    hooks: list[str] = field(default_factory=list)
+    """The hooks that it implements."""
+    components: list[Component] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
+    seconds: float = 0.0
+    """What loading it took."""
+    off: str | None = None
+    """Who switched it off, if somebody did."""
+    error: str | None = None
+    """Why it is left out, if it could not be used."""
+    details: str = ""
+    """The traceback of the error."""
+    remarks: list[str] = field(default_factory=list)
+    """What its author should know, though it works."""
+    listener: Any = None
+    """Its hooks, if it implements events: see `zoo.registry.hookspecs`."""
+
+    @property
+    def state(self) -> Literal["loaded", "broken", "off"]:
+        """Whether it is in use."""
+        return "off" if self.off else "broken" if self.error else "loaded"
+
+    @property
+    def location(self) -> str:
+        """The folder or the file that its module is loaded from; empty where there is none."""
+        from importlib.util import find_spec
+
+        try:
+            spec = find_spec(self.module.partition(".")[0])
+        except (ImportError, ValueError):
+            return ""
+        return next(iter(spec.submodule_search_locations or ()), spec.origin or "") if spec else ""
+
+
+def load_plugins(disabled: Mapping[str, str] | None = None) -> list[Plugin]:
+    """Load every installed plugin, each in its own try.
+
+    The environment has a say: ZOO_PLUGINS=none leaves out all that did not come with zoo, ZOO_PLUGINS=a,b all of
+    those but a and b; ZOO_STRICT=1 makes an error at once of what otherwise is a line in `zoo list`.
+
+    Args:
+        disabled: names of plugins to leave out, with where that is said.
+
+    Raises:
+        ZooError: with ZOO_STRICT=1, a plugin is broken, or there is something to remark on it other than its speed.
+    """
+    disabled = disabled or {}
+    taken: dict[str, Plugin] = {}
+    plugins = []
+    for entry_point in sorted(
+        entry_points(group=GROUP), key=lambda e: (_distribution(e) != DISTRIBUTION, e.name, _distribution(e))
+    ):
+        plugin = Plugin(
+            entry_point.name,
+            _distribution(entry_point),
+            entry_point.dist.version if entry_point.dist else "?",
+            entry_point.value.partition(":")[0],
+        )
+        plugins.append(plugin)
+        if plugin.name in disabled:
+            plugin.off = f"disabled in {disabled[plugin.name]}"
+        elif not _allowed(entry_point):
+            plugin.off = f"left out by ZOO_PLUGINS={os.environ['ZOO_PLUGINS']}"
+        else:
+            _load(entry_point, plugin, taken.setdefault(plugin.name, plugin))
+    return plugins
+
+
+def _allowed(entry_point: EntryPoint) -> bool:
+    limit = os.environ.get("ZOO_PLUGINS")
+    if limit is None or _distribution(entry_point) == DISTRIBUTION:
+        return True
+    return entry_point.name in limit.split(",")
+
+
+def _distribution(entry_point: EntryPoint) -> str:
+    return entry_point.dist.name if entry_point.dist else "unknown"
+
+
+def _load(entry_point: EntryPoint, plugin: Plugin, first: Plugin) -> None:
+    try:
+        if first is not plugin:
+            raise ZooError(
+                f"its name is taken by the plugin {first.name} of {first.distribution} {first.version}: "
+                "uninstall one of the two"
+            )
+        if plugin.distribution != DISTRIBUTION and entry_point.dist is not None:
+            check_requirements(entry_point.dist)
+        light = {name for name in _HEAVY if name not in sys.modules}
+        start = time.perf_counter()
+        # A manager for each, so that what it registers, and how it fails, is known to be its own.
+        module = entry_point.load()
+        manager = _manager_of(module)
+        source = plugin.name, plugin.distribution, plugin.version
+        offered, added = Registration(*source), CommandRegistration(*source)
+        manager.hook.zoo_components(register=offered)
+        manager.hook.zoo_commands(commands=added)
+        plugin.seconds = time.perf_counter() - start
+        callers = manager.get_hookcallers(module) or []
+    except (Exception, SystemExit) as error:
+        plugin.error = " ".join(str(error).split()) if isinstance(error, ZooError) else one_line(error)
+        plugin.details = traceback.format_exc()
+        if is_strict():
+            raise ZooError(f"plugin {plugin.name} ({plugin.distribution}) is broken: {plugin.error}") from error
+        return
+    plugin.hooks = sorted(caller.name for caller in callers)
+    plugin.components, plugin.commands = offered.components, added.commands
+    plugin.remarks = list(_unknown_hooks(manager, module))
+    if any(caller.has_spec() and caller.name not in hookspecs.OFFERS for caller in callers):
+        plugin.listener = manager.hook
+    milliseconds = f"{1000 * plugin.seconds:.0f} ms"
+    if heavy := next((name for name in _HEAVY if name in light and name in sys.modules), None):
+        plugin.remarks.append(
+            f"imports {heavy} when it is listed ({milliseconds}): move the import into the component's module"
+        )
+    if plugin.remarks and is_strict():
+        raise ZooError(f"plugin {plugin.name} ({plugin.distribution}): {'; '.join(plugin.remarks)}")
+    if plugin.seconds > SLOW and not heavy:
+        plugin.remarks.append(f"takes {milliseconds} to load, whatever zoo is asked")
+
+
+def make_hooks(listener: object) -> Any:
+    """Return the hooks of an object whose methods implement events, to be called by name with keywords.
+
+    Raises:
+        ZooError: it implements none, or one that does not exist.
+    """
+    manager = _manager_of(listener)
+    problems = list(_unknown_hooks(manager, listener))
+    if not manager.get_hookcallers(listener):
+        problems = ["has no method that is marked @hookimpl"]
+    if problems:
+        raise ZooError(f"{type(listener).__name__} {'; '.join(problems)}")
+    return manager.hook
+
+
+def _manager_of(listener: object) -> pluggy.PluginManager:
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(hookspecs)
+    manager.register(listener)
+    return manager
+
+
+def _unknown_hooks(manager: pluggy.PluginManager, listener: object) -> Iterator[str]:
+    known = [name for name in vars(manager.hook) if getattr(manager.hook, name).has_spec()]
+    for caller in manager.get_hookcallers(listener) or []:
+        if not caller.has_spec():
+            yield f"implements {caller.name}, which is no hook of this zoo{did_you_mean(caller.name, known)}"
+
+
+def is_strict() -> bool:
+    """Whether ZOO_STRICT=1 makes errors of remarks."""
+    return os.environ.get("ZOO_STRICT") == "1"

@@ -1,0 +1,62 @@
+"""What plugins' hooks are handed: it takes down what they offer. See `zoo.registry.hookspecs`."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+
+from zoo.registry.contracts import Kind
+from zoo.registry.offers import Command, Component
+
+
+def _check_offer(what: str, name: str, target: str, known: bool) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+        raise ValueError(f"{what} {name!r}: a name is made of letters, digits, '-', '_' and '.'")
+    if not re.fullmatch(r"[\w.]+:[\w.]+", target):
+        raise ValueError(f"{what} {name!r}: its target {target!r} is not of the form package.module:attribute")
+    if known:
+        raise ValueError(f"{what} {name!r} is registered twice")
+
+
+class Registration:
+    """What a plugin's `zoo_components` is handed. See `zoo.registry.hookspecs.Register`."""
+
+    def __init__(self, plugin: str, distribution: str, version: str) -> None:
+        self.components: list[Component] = []
+        self._source = (plugin, distribution, version)
+
+    def generator(self, name: str, target: str, *, summary: str) -> None:
+        self._add("generator", name, target, summary)
+
+    def critic(self, name: str, target: str, *, summary: str) -> None:
+        self._add("critic", name, target, summary)
+
+    def loss(self, name: str, target: str, *, summary: str, weight: float = 1.0, adversarial: bool = False) -> None:
+        self._add("loss", name, target, summary, weight=weight, adversarial=adversarial)
+
+    def dataset(self, name: str, target: str, *, summary: str) -> None:
+        self._add("dataset", name, target, summary)
+
+    def metric(self, name: str, target: str, *, summary: str, best: Literal["lowest", "highest"] = "lowest") -> None:
+        self._add("metric", name, target, summary, best=best)
+
+    def tracker(self, name: str, target: str, *, summary: str) -> None:
+        self._add("tracker", name, target, summary)
+
+    def _add(self, kind: Kind, name: str, target: str, summary: str, **more: Any) -> None:
+        _check_offer(kind, name, target, any(c.kind == kind and c.name == name for c in self.components))
+        self.components.append(Component(name, target, summary, *self._source, kind, **more))
+
+
+class CommandRegistration:
+    """What a plugin's `zoo_commands` is handed. See `zoo.registry.hookspecs.Commands`."""
+
+    def __init__(self, plugin: str, distribution: str, version: str) -> None:
+        self.commands: list[Command] = []
+        self._source = (plugin, distribution, version)
+
+    def add(self, name: str, target: str, *, summary: str) -> None:
+        _check_offer("command", name, target, any(c.name == name for c in self.commands))
+        if name.startswith("-"):
+            raise ValueError(f"command {name!r}: it would be taken for an option")
+        self.commands.append(Command(name, target, summary, *self._source))

@@ -1,0 +1,143 @@
+"""The gradients of both networks over a batch, in micro-batches where memory asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from zoo.data.picture import LabPicture
+from zoo.device import compiles, pick_memory_format
+from zoo.errors import ZooError
+from zoo.networks import predict_chroma
+from zoo.recipe import Stage
+from zoo.training.assembly import Assembly
+from zoo.training.distributed import Distributed, unsynchronized
+
+
+class Backward:
+    """Takes gradients against the other network as it was at the beginning of the batch.
+
+    So a batch may be taken in smaller parts, one after the other, and comes to the same.
+    """
+
+    def __init__(self, assembly: Assembly, distributed: Distributed) -> None:
+        self.assembly = assembly
+        self.distributed = distributed
+        self.parameters = {"generator": _trainable(assembly.generator)}
+        """What is learned, by network."""
+        if assembly.critic is not None:
+            self.parameters["critic"] = _trainable(assembly.critic)
+        self.compiled = compiles(assembly.recipe.compile, assembly.device)
+        self._wrap()
+
+    def without_compiler(self) -> None:
+        """Call the networks as they are from now on."""
+        self.compiled = False
+        self._wrap()
+
+    def _wrap(self) -> None:
+        """Put around the networks what training calls them through: the compiler, several processes' wrapper."""
+        if self.compiled:
+            # The critic's graph is gone through twice: the compiler must not reuse its memory after the first time.
+            torch._functorch.config.donated_buffer = False
+        self._generator = self._wrapped(self.assembly.generator)
+        self._critic = None if self.assembly.critic is None else self._wrapped(self.assembly.critic)
+
+    def _wrapped(self, network: nn.Module) -> nn.Module:
+        network.train()
+        if self.compiled:
+            mode = "max-autotune-no-cudagraphs" if self.assembly.recipe.compile == "max" else "default"
+            network = cast(nn.Module, torch.compile(network, mode=mode))
+        return self.distributed.wrap(network)
+
+    @property
+    def all_parameters(self) -> list[nn.Parameter]:
+        """What is learned, of all networks."""
+        return [parameter for parameters in self.parameters.values() for parameter in parameters]
+
+    def zero_grad(self) -> None:
+        """Drop all gradients."""
+        for parameter in self.all_parameters:
+            parameter.grad = None
+
+    def __call__(
+        self, photos: Tensor, stage: Stage, *, step: int, micro_batch: int, alone: bool = False
+    ) -> dict[str, Tensor]:
+        """Add up the gradients of both networks over a batch, or over this process's part of it.
+
+        Args:
+            photos: uint8 (N, 3, size, size), sRGB, on the device.
+            stage: who learns.
+            step: steps taken so far.
+            micro_batch: images on the device at once.
+            alone: leave the gradients this process's own, where there are several.
+
+        Returns:
+            The losses, weighted, as means over the batch.
+        """
+        self.zero_grad()
+        sums: dict[str, Tensor] = {}
+        batch = torch.split(photos, micro_batch)
+        for number, part in enumerate(batch, start=1):
+            weight = len(part) / len(photos)
+            last = number == len(batch) and not alone
+            with nullcontext() if last else unsynchronized(self._generator, self._critic):
+                losses = self._of_micro_batch(part, weight, stage, step)
+            for name, loss in losses.items():
+                sums[name] = sums[name] + weight * loss if name in sums else weight * loss
+        return sums
+
+    def _of_micro_batch(self, photos: Tensor, weight: float, stage: Stage, step: int) -> dict[str, Tensor]:
+        assembly = self.assembly
+        critic = None if stage == "generator" else self._critic
+        real = LabPicture.of_photos(photos.contiguous(memory_format=pick_memory_format(assembly.dtype)))
+        with torch.set_grad_enabled(stage != "critic"):
+            # Past the wrapper of several processes where no backward pass follows: it would wait for one.
+            generator = assembly.generator if stage == "critic" else self._generator
+            fake = LabPicture(real.lightness, predict_chroma(generator, real.lightness, assembly.dtype))
+        losses: dict[str, Tensor] = {}
+        fake_logits: Tensor | Sequence[Tensor] = ()
+        if critic is not None:
+            with self._autocast():
+                real_logits = critic(real.lightness, real.chroma)
+                fake_logits = critic(fake.lightness, fake.chroma)
+            judged = losses["critic"] = assembly.objective.critic(real_logits, fake_logits)
+            if penalties := self._penalties(real, fake, step):
+                losses["penalty"] = torch.stack(penalties).sum()
+                judged = judged + losses["penalty"]
+            # One forward pass serves both networks: this backward pass ends at the critic's weights, and the
+            # generator's, below, goes through the critic without stopping at them.
+            again = stage == "gan"
+            torch.autograd.backward(judged * weight, inputs=self.parameters["critic"], retain_graph=again)
+        if stage == "critic":
+            return {name: loss.detach() for name, loss in losses.items()}
+        with self._autocast():
+            generators = assembly.objective.image(fake, real)
+            if critic is not None:
+                generators |= assembly.objective.generator(fake_logits)
+        total = torch.stack(list(generators.values())).sum()
+        torch.autograd.backward(total * weight, inputs=self.parameters["generator"])
+        return {name: loss.detach() for name, loss in (losses | generators).items()}
+
+    def _penalties(self, real: LabPicture, fake: LabPicture, step: int) -> list[Tensor]:
+        # Past compilers, which cannot differentiate twice, and past autocast, in which gradients' gradients are coarse.
+        assembly = self.assembly
+        assert assembly.critic is not None
+        with torch.autocast(assembly.device.type, enabled=False):
+            cut_off = LabPicture(fake.lightness, fake.chroma.detach())
+            return assembly.objective.penalties(assembly.critic, real, cut_off, step)
+
+    def _autocast(self) -> torch.autocast:
+        enabled = self.assembly.dtype == torch.bfloat16
+        return torch.autocast(self.assembly.device.type, dtype=torch.bfloat16, enabled=enabled)
+
+
+def _trainable(network: nn.Module) -> list[nn.Parameter]:
+    trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    if not trainable:
+        raise ZooError(f"{type(network).__name__} has no parameter to train")
+    return trainable

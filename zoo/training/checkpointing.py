@@ -1,0 +1,206 @@
+"""When a run saves, what it saves beside its checkpoints, and how it goes back to one."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+
+from torch import Tensor
+
+from zoo.errors import ZooError
+from zoo.files import duplicate
+from zoo.model import save_model
+from zoo.training.checkpoint import Saver, load_checkpoint
+from zoo.training.meter import Meter
+from zoo.training.reasons import reason_of
+from zoo.training.record import Record
+
+SAVE_EVERY = 600.0
+"""Seconds between two checkpoints, where no validation comes first."""
+RETRY_AFTER = 60.0
+"""Seconds until a checkpoint that could not be written is tried again: whoever is to make room needs a moment."""
+RECENT = 10.0
+"""Seconds: on SIGTERM, which clusters follow with SIGKILL, a checkpoint as old as this is not followed by another."""
+MAX_BAD_STEPS, MAX_ROLLBACKS = 10, 3
+"""Steps in a row that are not numbers, after which the run rolls back; and how often it does so."""
+CHECKPOINT = "checkpoint"
+
+
+class Checkpointing:
+    """The policy of a run's checkpoints and models. Every process has it; the main one writes."""
+
+    def __init__(self, record: Record, meter: Meter) -> None:
+        self.record, self.meter = record, meter
+        self.run, self.trainer = record.run, record.trainer
+        self.best = math.inf
+        """The best score of a validation: see `Assembly.score`."""
+        self.rollbacks = 0
+        self._saver = Saver(self.run.checkpoints)
+        self._next = time.monotonic() + SAVE_EVERY
+        self._newest, self._newest_step = -math.inf, -1
+        """When, and at which step, this process took its newest checkpoint."""
+        self._validated_at = -1
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the newest checkpoint is old."""
+        return time.monotonic() > self._next
+
+    def milestone(self) -> int | None:
+        """Return the epoch that has just ended, if it is one to keep."""
+        epoch = int(self.trainer.epochs)
+        return epoch if epoch in self.trainer.assembly.recipe.keep_epochs else None
+
+    def validated(self) -> None:
+        """Know that the weights as they are were validated: the next models saved are of this validation."""
+        self._validated_at = self.trainer.steps
+
+    def save(self, milestone: int | None = None, *, copy: bool = True) -> None:
+        """Begin to write a checkpoint, and the models that go with it.
+
+        Args:
+            milestone: an epoch whose checkpoint and model are kept for good.
+            copy: the weights before this returns; not needed where nothing changes them any more.
+        """
+        if not self.record.is_main:
+            return
+        record, trainer, meter = self.record, self.trainer, self.meter
+        plan = trainer.assembly.plan
+        score = trainer.assembly.score(record.metrics)
+        names = self._models_to_write(score < self.best, milestone)
+        self.best = min(self.best, score)
+        tensors, state = trainer.state()
+        tensors |= meter.state()
+        state |= {
+            "meter_steps": meter.steps,
+            "seconds": record.clock.seconds,
+            "metrics": record.metrics,
+            "best": self.best if math.isfinite(self.best) else None,
+            "rollbacks": self.rollbacks,
+        }
+        provenance = record.provenance()
+        prefix = "generator/" if trainer.ema is None else "ema/"
+        step = trainer.steps
+
+        def write_models(checkpoint: Path, copies: dict[str, Tensor]) -> None:
+            record.callback.on_checkpoint(step, checkpoint)
+            weights = {key.removeprefix(prefix): value for key, value in copies.items() if key.startswith(prefix)}
+            paths = [self.run.path / f"{name}.safetensors" for name in names]
+            for path in paths[:1]:
+                save_model(path, weights, plan, provenance)
+            for path in paths[1:]:
+                duplicate(paths[0], path)
+            record.withdraw(CHECKPOINT)
+
+        self._is_written()
+        record.on_disk("recipe.toml", lambda: self.run.lay_out(plan.recipe))
+        known = score if math.isfinite(score) else None
+        self._saver.save(step, tensors, state, score=known, keep=milestone is not None, copy=copy, then=write_models)
+        record.write_info("running")
+        self._newest, self._newest_step = time.monotonic(), step
+        self._next = self._newest + SAVE_EVERY
+
+    def _models_to_write(self, is_best: bool, milestone: int | None) -> list[str]:
+        # A model goes with the metrics of its validation. Without one there is something to use, too, if the run dies
+        # early.
+        validated = self._validated_at == self.trainer.steps or not self.run.model.exists()
+        names = ["model"] if validated else []
+        return [*names, *(["best"] if is_best else []), *([f"epoch-{milestone}"] if milestone else [])]
+
+    def save_last(self, *, finished: bool, in_haste: bool) -> None:
+        """Have a checkpoint of the run's end on the disk.
+
+        Args:
+            finished: the run is at its end, not interrupted.
+            in_haste: a recent one will do: what came after it will be learned again, exactly.
+        """
+        if not finished and self._has_just_saved(in_haste):
+            return
+        # Nothing changes the weights any more: no copy.
+        self.save(self.milestone() if finished else None, copy=False)
+        self._saver.wait()
+
+    def _has_just_saved(self, in_haste: bool) -> bool:
+        """Say whether the newest checkpoint will do, and finish it if it is being written."""
+        recent = in_haste and time.monotonic() - self._newest < RECENT
+        is_this_step = self._newest_step == self.trainer.steps
+        if not (recent or is_this_step) or self.record.complains_of(CHECKPOINT):
+            return False
+        return self._is_written()
+
+    def save_what_can_be(self) -> None:
+        """Keep what was learned when the run dies, if that can be done at all."""
+        if self.trainer.steps == 0:
+            return
+        try:
+            self.save()
+            self._saver.wait()
+        except (OSError, RuntimeError, ZooError) as error:
+            self.record.message(f"what was learned since the last checkpoint could not be saved: {reason_of(error)}")
+
+    def look_after(self) -> None:
+        """Complain of a checkpoint that could not be written, and try again in a while."""
+        if (failure := self._saver.failure) is not None:
+            self.record.complain(CHECKPOINT, failure)
+            self._next = time.monotonic() + RETRY_AFTER
+
+    def close(self) -> None:
+        """Finish what is being written."""
+        self._saver.close()
+
+    def restore(self) -> list[str]:
+        """Take up the newest checkpoint that is whole; return the names of newer ones that are damaged.
+
+        Raises:
+            ZooError: there is none, or it is of other networks.
+        """
+        tensors, state, damaged = load_checkpoint(self.run.checkpoints)
+        self.trainer.restore(tensors, state)
+        self.meter.restore(tensors, state["meter_steps"])
+        self.record.clock.set(state["seconds"])
+        self.record.metrics = state["metrics"]
+        self.best = math.inf if state["best"] is None else state["best"]
+        self.rollbacks, self._newest_step = max(self.rollbacks, state["rollbacks"]), -1
+        return damaged
+
+    @property
+    def must_roll_back(self) -> bool:
+        """Whether too many steps in a row were not numbers. Waits for the device."""
+        return float(self.trainer.skipped_in_a_row) >= MAX_BAD_STEPS
+
+    def roll_back(self) -> None:
+        """Go on from the last good checkpoint; the learning rates are halved by `rollbacks`.
+
+        Raises:
+            ZooError: this was done too often.
+        """
+        record, trainer = self.record, self.trainer
+        self.rollbacks += 1
+        what = f"{MAX_BAD_STEPS} steps in a row were not numbers"
+        if self.rollbacks > MAX_ROLLBACKS:
+            raise ZooError(
+                f"{what}, even after rolling back {MAX_ROLLBACKS} times: use a smaller --lr, or --set precision=float32"
+            )
+        self._is_written()
+        trainer.distributed.from_main(None)  # has written what it was writing
+        seconds = record.clock.seconds
+        try:
+            self.restore()
+        except ZooError:
+            record.message(f"{what}; there is no checkpoint yet, going on with half the learning rates")
+            trainer.skipped_in_a_row.zero_()
+            return
+        record.clock.set(seconds)
+        trainer.skipped_in_a_row.zero_()
+        record.on_disk("metrics", lambda: self.run.drop_metrics_after(trainer.steps))
+        record.message(f"{what}; rolled back to step {trainer.steps}, with half the learning rates")
+
+    def _is_written(self) -> bool:
+        """Wait for the checkpoint that is being written; say whether it could be."""
+        try:
+            self._saver.wait()
+        except OSError as error:
+            self.record.complain(CHECKPOINT, error)
+            return False
+        return True

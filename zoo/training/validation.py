@@ -1,0 +1,80 @@
+"""Validation: what the generator makes of photographs that it never learns from, in pictures and in numbers."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from zoo.data.picture import LabPicture
+from zoo.errors import ZooError
+from zoo.networks import predict_chroma
+from zoo.photo.scaling import central_crop
+from zoo.training.assembly import Assembly
+from zoo.training.distributed import Distributed
+
+ROWS = 8
+"""Photographs in a sample picture."""
+_GAP = 4
+
+
+def validation_images(assembly: Assembly) -> Tensor:
+    """Return central crops of the validation photographs, spread over all of them: uint8 (N, 3, size, size).
+
+    Raises:
+        ZooError: none of them can be read.
+    """
+    count = min(len(assembly.val_photos), assembly.recipe.val_images)
+    crops = []
+    for index in torch.linspace(0, len(assembly.val_photos) - 1, count).round().long().tolist():
+        try:
+            crops.append(central_crop(assembly.val_photos[index], assembly.recipe.size))
+        except (ZooError, OSError) as error:
+            problem = error
+    if not crops:
+        raise ZooError(f"no validation photograph can be read; the last error: {problem}")
+    return torch.stack(crops)
+
+
+@torch.inference_mode()
+def validate(
+    generator: nn.Module, assembly: Assembly, images: Tensor, distributed: Distributed | None = None
+) -> tuple[dict[str, float], Tensor]:
+    """Colour validation images; measure, and draw the first few of them. Several processes share the colouring.
+
+    Args:
+        generator: in whatever mode; it is left in it.
+        assembly: of the run.
+        images: from `validation_images`.
+        distributed: this process's place among several; they all must validate at once.
+
+    Returns:
+        The run's metrics, over all images, and a picture grey | coloured | original, uint8 (3, H, W).
+    """
+    distributed = distributed or Distributed()
+    was_training = generator.training
+    generator.eval()
+    reals, fakes = [], []
+    for number, photos in enumerate(torch.split(images, assembly.recipe.batch)):
+        part = LabPicture.of_photos(photos.to(assembly.device))
+        mine = number % distributed.world_size == distributed.rank
+        fakes.append(
+            predict_chroma(generator, part.lightness, assembly.dtype) if mine else torch.zeros_like(part.chroma)
+        )
+        reals.append(part)
+    generator.train(was_training)
+    real = LabPicture(torch.cat([r.lightness for r in reals]), torch.cat([r.chroma for r in reals]))
+    fake = LabPicture(real.lightness, distributed.sum(torch.cat(fakes)))
+    grey = LabPicture(real.lightness, torch.zeros_like(real.chroma))
+    picture = _grid([pictures.rgb[:ROWS].cpu() for pictures in (grey, fake, real)])
+    return {name: float(metric(fake, real)) for name, metric in assembly.metrics.items()}, picture
+
+
+def _grid(columns: list[Tensor]) -> Tensor:
+    """Put pictures of [0, 1] in columns, a row each: uint8 (3, H, W)."""
+    count, _, height, width = columns[0].shape
+    grid = torch.full((3, count * (height + _GAP) - _GAP, len(columns) * (width + _GAP) - _GAP), 255, dtype=torch.uint8)
+    for x, column in enumerate(columns):
+        for y, picture in enumerate(column):
+            top, left = y * (height + _GAP), x * (width + _GAP)
+            grid[:, top : top + height, left : left + width] = (picture * 255).round().to(torch.uint8)
+    return grid
