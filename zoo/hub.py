@@ -1,47 +1,113 @@
-"""Fetching pretrained weights from the Hugging Face hub, without minutes of retries where there is no network."""
+"""Fetching pretrained weights as files, without minutes of retries where there is no network."""
 
 from __future__ import annotations
 
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+import torch
 
 from zoo.errors import ZooError
 
 TIMEOUT = 5.0
 
 
-@contextmanager
-def fetching(what: str, *, repository: str | None, instead: str) -> Iterator[None]:
-    """Fetch pretrained weights inside this context; if that fails, raise one clear `ZooError`.
+def fetch(repository: str, *filenames: str, revision: str | None = None, what: str, instead: str) -> Path:
+    """Return a file from the Hugging Face hub.
 
     Where the hub cannot be reached, what was fetched before is used, and nothing is retried.
 
     Args:
-        what: The weights, as in "the weights 'imagenet' of resnet34".
-        repository: Where they are on the hub.
-        instead: What to write to do without them.
-    """
-    from huggingface_hub import constants
+        repository: Where the file is on the hub.
+        filenames: What it may be called there; the first that there is is taken.
+        revision: The commit, branch or tag to take it from.
+        what: What it holds, as in "the weights 'imagenet' of resnet34".
+        instead: What to write to do without it.
 
-    loggers = [logging.getLogger(name) for name in ("huggingface_hub", "timm")]
-    before = constants.HF_HUB_OFFLINE, [logger.level for logger in loggers]
-    constants.HF_HUB_OFFLINE = before[0] or not reachable()
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
+    Raises:
+        ZooError: It cannot be fetched, and was not before.
+    """
+    from huggingface_hub import constants, hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
+
+    download = partial(hf_hub_download, repository, revision=revision, local_files_only=not reachable())
+    try:
+        with quiet("huggingface_hub"):
+            for filename in filenames[:-1]:
+                with suppress(EntryNotFoundError):
+                    return Path(download(filename))
+            return Path(download(filenames[-1]))
+    except Exception as error:  # whatever the HTTP library of the day raises
+        raise ZooError(
+            f"Could not fetch {what} from {constants.ENDPOINT}/{repository}. Write {instead}, or fetch them "
+            f"on a computer with a network and copy its Hugging Face cache to {constants.HF_HOME} "
+            "(or to where HF_HOME says)."
+        ) from error
+
+
+def download(url: str, *, what: str, instead: str) -> Path:
+    """Return the file behind a URL, from where torch.hub keeps such files if it was fetched before.
+
+    Args:
+        url: Where the file is.
+        what: What it holds, as in "the weights 'imagenet' of tu-gcvit_tiny".
+        instead: What to write to do without it.
+
+    Raises:
+        ZooError: It cannot be fetched, and was not before.
+    """
+    file = Path(torch.hub.get_dir(), "checkpoints", PurePosixPath(urlsplit(url).path).name)
+    if not file.exists():
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(url, str(file), progress=False)
+        except OSError as error:
+            raise ZooError(
+                f"Could not fetch {what} from {url}. Write {instead}, or put that file at {file} yourself."
+            ) from error
+    return file
+
+
+def fetch_for_timm(source: Any, *, what: str, instead: str) -> dict[str, Any]:
+    """Fetch weights that timm knows, and return them as the overlay that `timm.create_model` takes.
+
+    Args:
+        source: What timm knows of them, its `PretrainedCfg`.
+        what: As in "the weights 'imagenet' of tu-resnet34".
+        instead: What to write to do without them.
+
+    Raises:
+        ZooError: They cannot be fetched, and were not before.
+    """
+    if source.hf_hub_id:
+        repository, _, revision = source.hf_hub_id.partition("@")
+        name = source.hf_hub_filename or "pytorch_model.bin"
+        safe = name.replace("pytorch_model.bin", "model.safetensors")
+        file = fetch(repository, safe, name, revision=revision or None, what=what, instead=instead)
+    else:
+        file = download(source.url, what=what, instead=instead)
+    if file.suffix in {".safetensors", ".npz"}:
+        return {"file": str(file), "custom_load": file.suffix == ".npz"}
+    # Given the file, some versions of timm run whatever code is pickled in it.
+    return {"state_dict": torch.load(file, map_location="cpu", weights_only=True)}
+
+
+@contextmanager
+def quiet(library: str) -> Iterator[None]:
+    """Keep a library's warnings from the user inside this context."""
+    logger = logging.getLogger(library)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
     try:
         yield
-    except OSError as error:
-        place = f"{constants.ENDPOINT}/{repository}" if repository else "the network"
-        raise ZooError(
-            f"Could not fetch {what} from {place}. Write {instead}, or fetch them on a computer with a network "
-            f"and copy its Hugging Face cache to {constants.HF_HOME} (or to where HF_HOME says)."
-        ) from error
     finally:
-        constants.HF_HUB_OFFLINE = before[0]
-        for logger, level in zip(loggers, before[1], strict=True):
-            logger.setLevel(level)
+        logger.setLevel(level)
 
 
 def reachable() -> bool:

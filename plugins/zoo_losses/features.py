@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 from weakref import WeakValueDictionary
 
 import timm
@@ -11,9 +11,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from zoo.contracts import Picture
 from zoo.errors import UsageError, ZooError
-from zoo.hub import fetching
+from zoo.hub import fetch_for_timm, quiet
+from zoo.registry.contracts import Picture
 from zoo.suggest import did_you_mean
 
 Weights: TypeAlias = Literal["pretrained", "random"] | Path
@@ -96,12 +96,14 @@ def load(net: str, weights: Weights) -> nn.Module:
             source = timm.get_pretrained_cfg(net)
             if source is None or not source.has_weights:
                 raise UsageError(f"{net} has no pretrained weights: write weights=random or weights=FILE.safetensors")
-            with fetching(
-                f"the weights of {net}",
-                repository=source.hf_hub_id,
-                instead="weights=random or weights=FILE.safetensors",
-            ):
-                return headless(timm.create_model(net, pretrained=True))
+            overlay = fetch_for_timm(
+                source, what=f"the weights of {net}", instead="weights=random or weights=FILE.safetensors"
+            )
+            trained: Any
+            with quiet("timm"):
+                trained = timm.create_model(net, pretrained=True, pretrained_cfg_overlay=overlay)
+            trained.pretrained_cfg.pop("state_dict", None)
+            return headless(trained)
         network = blank(net)
     if isinstance(weights, Path):
         load_file(network, net, weights)

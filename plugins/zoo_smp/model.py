@@ -16,10 +16,11 @@ import segmentation_models_pytorch as smp
 import timm
 import torch
 from pydantic import BeforeValidator, Field
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from zoo.errors import UsageError
-from zoo.hub import fetching
+from zoo.hub import fetch, fetch_for_timm, quiet
 from zoo.suggest import did_you_mean
 
 Stem = Literal["adapt", "repeat"]
@@ -62,7 +63,7 @@ FINEST_LEVEL = {"FPN": 3, "PSPNet": 0}
 # Vision transformers are made for one size of pictures, unless they are told otherwise; timm has two ways to say it.
 ANY_SIZE: tuple[dict[str, bool], ...] = ({}, {"dynamic_img_size": True}, {"strict_img_size": False})
 
-# Whatever a constructor throws at options it cannot work with. OSError is not among them: that is a failed download.
+# Whatever a constructor throws at options it cannot work with.
 BAD_OPTIONS = (
     ValueError, TypeError, LookupError, AttributeError, AssertionError, NotImplementedError, RuntimeError
 )  # fmt: skip
@@ -107,9 +108,16 @@ def build(
 ) -> SmpGenerator:
     """Build a generator around one of smp's classes; `options` are that class's own."""
     name = f"smp-{architecture.__name__.lower()}"
-    encoder, tag, repository = find_encoder(encoder, weights)
-    if restoring:
-        tag = None
+    encoder, source = find_encoder(encoder, weights)
+    foreign = encoder.startswith("tu-")
+    tag, file = None, None
+    if source and not restoring:
+        wanted = {"what": f"the weights {weights!r} of {encoder}", "instead": "weights=none"}
+        if foreign:
+            tag, options["pretrained_cfg_overlay"] = "imagenet", fetch_for_timm(source, **wanted)
+        else:
+            file = fetch(source["repo_id"], "model.safetensors", revision=source["revision"], **wanted)
+    channels = 3 if stem == "repeat" else 1
     defaults = inspect.signature(architecture).parameters
     depth = options["encoder_depth"]
     # Fewer levels, fewer widths: nobody should have to write both.
@@ -124,29 +132,31 @@ def build(
         options["upsampling"] = 2 ** (depth - FINEST_LEVEL[architecture.__name__])
 
     def construct(**extra: bool) -> nn.Module:
-        return architecture(
+        model = architecture(
             encoder_name=encoder,
             encoder_weights=tag,
-            in_channels=3 if stem == "repeat" else 1,
+            in_channels=3 if file else channels,
             classes=2,
             **options,
             **extra,
         )
+        inner: Any = model.encoder
+        if file:
+            # As smp does it where it fetches the weights itself: they are for RGB, and adapted after they are loaded.
+            inner.load_state_dict(load_file(file))
+            inner.set_in_channels(channels)
+        elif tag:
+            inner.model.pretrained_cfg.pop("state_dict", None)
+        return model
 
     complaint: BaseException | None = None
-    for extra in ANY_SIZE if encoder.startswith("tu-") else ANY_SIZE[:1]:
+    for extra in ANY_SIZE if foreign else ANY_SIZE[:1]:
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), quiet("timm"):
                 # About deprecated spellings inside the libraries, which nobody here can change.
                 warnings.simplefilter("ignore")
-                if tag is None:
-                    model = construct(**extra)
-                else:
-                    with fetching(
-                        f"the weights {weights!r} of {encoder}", repository=repository, instead="weights=none"
-                    ):
-                        model = construct(**extra)
-                multiple = find_multiple(model, channels=3 if stem == "repeat" else 1)
+                model = construct(**extra)
+                multiple = find_multiple(model, channels=channels)
         except BAD_OPTIONS as error:
             # The first complaint is about the options; later ones may be about what was tried to remedy it.
             complaint = complaint or error
@@ -155,11 +165,11 @@ def build(
     raise UsageError(f"{name} does not work with the encoder {encoder} and these options: {complaint}") from complaint
 
 
-def find_encoder(name: str, weights: str) -> tuple[str, str | None, str | None]:
+def find_encoder(name: str, weights: str) -> tuple[str, Any]:
     """Check an encoder's name and the tag of its weights.
 
     Returns:
-        The name and the tag (None for none) as smp wants them, and where the weights are on the hub.
+        The name as smp wants it, and what smp, or timm for a model of its own, knows of the weights; None for none.
     """
     if name.startswith("tu-"):
         return find_timm_encoder(name.removeprefix("tu-"), weights)
@@ -167,13 +177,13 @@ def find_encoder(name: str, weights: str) -> tuple[str, str | None, str | None]:
         raise UsageError(f"unknown encoder {name!r}{did_you_mean(name, encoders())}")
     settings = smp.encoders.encoders[name]["pretrained_settings"]
     if weights == "none":
-        return name, None, None
+        return name, None
     if weights not in settings:
         raise UsageError(f"{name} has no weights {weights!r}. It has: {', '.join([*settings, 'none'])}")
-    return name, weights, settings[weights]["repo_id"]
+    return name, settings[weights]
 
 
-def find_timm_encoder(name: str, weights: str) -> tuple[str, str | None, str | None]:
+def find_timm_encoder(name: str, weights: str) -> tuple[str, Any]:
     """As `find_encoder`, for a model of timm's: its tag, if any, is part of its name."""
     architecture, _, own_tag = name.partition(".")
     if not timm.is_model(architecture):
@@ -188,11 +198,11 @@ def find_timm_encoder(name: str, weights: str) -> tuple[str, str | None, str | N
         raise UsageError(f"tu-{name} names the weights {own_tag!r}, and weights={weights} names others: leave one out")
     full = ".".join([architecture, *wanted[:1]])
     if weights == "none":
-        return f"tu-{full}", None, None
-    if not tags:
-        raise UsageError(f"tu-{architecture} has no pretrained weights: write weights=none")
+        return f"tu-{full}", None
     source = timm.get_pretrained_cfg(full)
-    return f"tu-{full}", "imagenet", source.hf_hub_id if source else None
+    if source is None or not source.has_weights:
+        raise UsageError(f"tu-{architecture} has no pretrained weights: write weights=none")
+    return f"tu-{full}", source
 
 
 def encoders() -> list[str]:

@@ -270,6 +270,28 @@ def test_without_a_network_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path:
         Perceptual(net=NET)
 
 
+@pytest.mark.parametrize("filename", ["model.safetensors", "pytorch_model.bin"])
+def test_weights_that_were_fetched_before_are_used_without_a_network(
+    filename: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import timm
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    repository = tmp_path / ("models--" + timm.get_pretrained_cfg(NET).hf_hub_id.replace("/", "--"))
+    snapshot = repository / "snapshots" / ("0" * 40)
+    for folder in (repository / "refs", snapshot):
+        folder.mkdir(parents=True)
+    (repository / "refs" / "main").write_text(snapshot.name)
+    state = timm.create_model(NET).state_dict()
+    (save_file if filename.endswith(".safetensors") else torch.save)(state, snapshot / filename)
+    network = Perceptual(net=NET, layers=(0,)).network.network
+    found = network.state_dict()
+    theirs = timm.create_model(NET, pretrained=True).state_dict()
+    assert found.keys() == {name for name in state if not name.startswith("fc.")}
+    assert all(torch.equal(tensor, state[name]) and torch.equal(tensor, theirs[name]) for name, tensor in found.items())
+    assert "state_dict" not in network.pretrained_cfg
+
+
 def test_features_under_bfloat16_autocast() -> None:
     vgg, style = (kind(net=NET, weights="random", layers=(0, 2)) for kind in (Perceptual, Gram))
     fake, real = torch.rand(1, 3, 32, 32, requires_grad=True), torch.rand(1, 3, 32, 32)
