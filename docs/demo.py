@@ -4,13 +4,13 @@ from pathlib import Path
 
 import torch
 
-from zoo import Recipe, color, load_model, registry, train
-from zoo.photo import read_photo, save_photo
-from zoo.terminal import Display
+from zoo import find_recipe, load_model, registry, train
+from zoo.cli.terminal import Display
+from zoo.photo import color, read_photo, save_photo
 
 folder = Path("demo")
 with Display() as display:
-    run = train(Recipe.named("demo"), runs=folder, watcher=display)
+    run = train(find_recipe("demo"), runs=folder, callback=display)
 
 # The data set's other half: pictures that were never trained on, larger than the training crops.
 model = load_model(run.path)

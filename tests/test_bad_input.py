@@ -205,6 +205,9 @@ def test_files_that_are_no_recipes() -> None:
     assert "folder.toml cannot be read: that is a folder" in fails(MISUSE, "recipe", "folder.toml")
     Path("broken.toml").write_text('generator = "x"\nsteps 3\n')
     assert "broken.toml, line 2: " in fails(MISUSE, "recipe", "broken.toml")
+    for text in ("steps = " + "[" * 5000, "steps = " + "9" * 5000, "steps." + "a." * 5000 + "a = 1"):
+        Path("endless.toml").write_text(text)
+        assert "endless.toml cannot be read: " in fails(MISUSE, "recipe", "endless.toml")
 
 
 @pytest.mark.parametrize("command", ["list", "run", "show patch", "recipe demo"])
@@ -212,6 +215,11 @@ def test_a_malformed_registry_is_named_with_its_line(command: str) -> None:
     Path("registry.toml").write_text('default = "demo"\n\ndisabeld = ["smp"]\n')
     message = fails(MISUSE, *command.split())
     assert "registry.toml, line 3: disabeld: unknown: did you mean 'disabled'?" in message
+
+
+def test_an_endless_registry_is_named() -> None:
+    Path("registry.toml").write_text("recipes.x.steps = " + "9" * 5000)
+    assert "registry.toml cannot be read: there is a number of more digits" in fails(MISUSE, "list")
 
 
 def test_a_configuration_that_may_not_be_looked_into_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -319,6 +327,18 @@ def test_two_photographs_for_one_place(photos: Path, model: Path) -> None:
     Path("more").mkdir()
     (photos / "00.png").rename("more/01.png")
     assert "two photographs would both become" in fails(MISUSE, "colorize", "photos", "more", "-m", model, "-o", "out")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such names there")
+def test_the_name_of_a_photograph_does_not_act_on_the_terminal(photos: Path, model: Path) -> None:
+    (photos / "00.png").rename(photos / "\x1b[31mred\x07.png")
+    (photos / "\x1b]0;title.jpg").write_text("not a picture")
+    result = CliRunner().invoke(app, ["colorize", "photos", "-m", str(model), "-o", "out"])
+    assert result.exit_code == FAILURE
+    assert r"out/\x1b[31mred\x07.png" in result.stdout
+    assert r"cannot read photos/\x1b]0;title.jpg" in result.stderr
+    assert "\x1b" not in result.output
+    assert r"no file or folder \x1b[2J" in fails(MISUSE, "colorize", "\x1b[2J", "-m", model, "-o", "out")
 
 
 # ------------------------------------------------------------------------------------------------- sizes

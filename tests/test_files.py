@@ -79,6 +79,22 @@ def test_links_stay_links(tmp_path: Path) -> None:
     assert real.read_text() == "new"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+@pytest.mark.parametrize("kind", ["file", "folder", "nothing", "circle"])
+def test_a_link_that_is_not_followed_is_replaced(tmp_path: Path, kind: str) -> None:
+    pointed, link = tmp_path / "pointed", tmp_path / "link"
+    link.symlink_to(link if kind == "circle" else pointed)
+    if kind == "file":
+        pointed.write_text("old")
+    elif kind == "folder":
+        pointed.mkdir()
+    files.write_bytes(link, b"new", follow_link=False)
+    assert not link.is_symlink()
+    assert link.read_text() == "new"
+    assert pointed.exists() == (kind in ("file", "folder"))
+    assert kind != "file" or pointed.read_text() == "old"
+
+
 def test_writers_of_the_same_file_do_not_mix(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     texts = [letter * 100_000 for letter in "abcd"]
@@ -117,6 +133,31 @@ def test_other_os_errors() -> None:
     assert files.explain_os_error(OSError(errno.EPIPE, "Broken pipe")) == "Broken pipe"
     assert files.explain_os_error(OSError("something else")) == "something else"
     assert files.explain_os_error(OSError()) == "OSError"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("grün · 写真\tline\n", "grün · 写真\tline\n"),
+        ("\x1b[31mred\r\x9b2J\x7f", r"\x1b[31mred\r\x9b2J\x7f"),
+        ("gpj.\u202etxt\u2028next", r"gpj.\u202etxt\u2028next"),
+    ],
+)
+def test_nothing_acts_on_a_terminal(text: str, shown: str) -> None:
+    assert files.printable(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("unet-deep:base=32,norm=instance", "unet-deep:base=32,norm=instance"),
+        ("", "''"),
+        ("x; curl\n\x1b", r"'x; curl\n\x1b'"),
+        ("a" * 500, f"'{'a' * 400}'…"),
+    ],
+)
+def test_text_of_others_is_told_from_ours(text: str, shown: str) -> None:
+    assert files.quoted(text) == shown
 
 
 @pytest.mark.parametrize("links", [True, False])

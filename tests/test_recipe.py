@@ -1,14 +1,25 @@
 from __future__ import annotations
 
+import sys
+import types
+from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from pydantic import ValidationError
 
-from zoo import find_recipe
-from zoo.errors import UsageError
+import zoo.registry.plugins
+from zoo import Register, find_recipe, hookimpl, registry
+from zoo.data.picture import LabPicture
+from zoo.errors import UsageError, ZooError
 from zoo.recipe import Recipe
 from zoo.registry import resolve
+from zoo.registry.options import options_of
+from zoo.registry.part import names_of
+from zoo.registry.spec import Spec, names_in
+from zoo.training.objective import Objective
 
 
 def test_a_recipe_is_frozen() -> None:
@@ -94,8 +105,9 @@ def test_parts_that_do_not_fit_together(changes: dict[str, str], message: str) -
 
 def test_resolving_writes_weights_and_paths_out(photos: Path) -> None:
     recipe = resolve(find_recipe("demo", data="photos", loss="l1+0.5*adv")).recipe
-    assert recipe.loss == "100*l1+0.5*adv"
-    assert recipe.data == f"folder:path={photos}"
+    assert recipe.loss == "100*losses/l1+0.5*losses/adv:smooth=0.0,r1=0.0,r1_every=16"
+    assert recipe.data == f"datasets/folder:path={photos},val=0.05,min_side=64,decode=512"
+    assert recipe.critic == "critics/patch:base=32,layers=2,norm=batch"
     assert resolve(recipe).recipe == recipe
     with pytest.raises(UsageError, match="generator unet-deep has no option 'x'"):
         _ = resolve(find_recipe("demo", generator="unet-deep:x=1")).recipe
@@ -117,3 +129,141 @@ def test_an_automatic_batch_is_written_as_it_is_typed() -> None:
     for wrong in ("0", 0, "-1", "many"):
         with pytest.raises(UsageError, match="batch = "):
             find_recipe("demo", batch=wrong)
+
+
+# ------------------------------------------------------------------------------------------------- later on
+
+
+def plugin(name: str, distribution: str, version: str = "1.2", **factories: Any) -> Any:
+    """Return a plugin with critics, losses, … by name, as the installed ones are found."""
+    module = types.ModuleType(f"zoo_{name}")
+    sys.modules[module.__name__] = module
+
+    @hookimpl
+    def zoo_components(register: Register) -> None:
+        for key, factory in factories.items():
+            kind, component = key.split("_")
+            setattr(module, component, factory)
+            getattr(register, kind)(component, f"{module.__name__}:{component}", summary="")
+
+    dist = types.SimpleNamespace(name=distribution, version=version, requires=None)
+    loaded = types.SimpleNamespace(zoo_components=zoo_components)
+    return types.SimpleNamespace(name=name, value=module.__name__, dist=dist, load=lambda: loaded)
+
+
+@pytest.fixture
+def install(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Have these plugins installed beside zoo's own, and no others."""
+    real = list(entry_points(group="zoo"))
+
+    def only(*more: Any) -> None:
+        monkeypatch.setattr(zoo.registry.plugins, "entry_points", lambda group: [*real, *more])
+        registry.get.cache_clear()
+
+    return only
+
+
+def judge(*, width: int = 4, paths: tuple[int, ...] = (1, 2), depth: int | None = None) -> Any:
+    return torch.nn.Conv2d(width, 1, 1)
+
+
+def wider(*, width: int = 99, paths: tuple[int, ...] = (), depth: int | None = 7) -> Any:
+    return torch.nn.Conv2d(width, 1, 1)
+
+
+def test_a_changed_default_changes_nothing_that_was_resolved_before(install: Any) -> None:
+    install(plugin("mine", "zoo-mine", critic_judge=judge))
+    recipe = resolve(find_recipe("demo", critic="judge:depth=3")).recipe
+    assert recipe.critic == "mine/judge:width=4,paths=1,2,depth=3"
+    install(plugin("mine", "zoo-mine", "2.0", critic_judge=wider))
+    plan = resolve(recipe)
+    assert plan.critic
+    assert plan.critic.values == {"width": 4, "paths": (1, 2), "depth": 3}
+    assert plan.critic.make().in_channels == 4
+    assert plan.recipe == recipe
+    assert plan.critic.brief == "judge:width=4,paths=1,2,depth=3"
+
+
+def test_another_plugin_of_the_same_name_changes_nothing_that_was_resolved_before(install: Any) -> None:
+    before = resolve(find_recipe("demo"))
+    install(plugin("theirs", "zoo-theirs", critic_patch=judge, loss_l1=judge, metric_psnr=judge, dataset_scenes=judge))
+    Path("registry.toml").write_text('[aliases.generator]\nunet-shallow = "unet-deep"\n')
+    registry.get.cache_clear()
+    with pytest.raises(UsageError, match="more than one plugin offers"):
+        resolve(find_recipe("demo"))
+    after = resolve(before.recipe)
+    assert after.recipe == before.recipe
+    assert {part["plugin"] for part in after.provenance()} == {"unet", "critics", "losses", "datasets", "metrics"}
+    assert names_of(after.metrics) == ["chroma_error", "psnr", "colourfulness", "variety"]
+
+
+def test_names_that_stand_alone_mean_the_plugins_that_it_was_made_with(install: Any) -> None:
+    """As in what an earlier zoo wrote down."""
+    made_with = resolve(find_recipe("demo")).provenance()
+    install(plugin("theirs", "zoo-theirs", critic_patch=judge, loss_l1=judge, dataset_scenes=judge))
+    plan = resolve(find_recipe("demo"), made_with)
+    assert plan.critic
+    assert plan.critic.component.plugin == "critics"
+    assert plan.losses[0].component.plugin == "losses"
+    assert registry.get().part("dataset", "scenes:side=80", plugin="datasets").component.plugin == "datasets"
+
+
+def test_what_is_missing_is_named_with_what_to_install(install: Any) -> None:
+    install(plugin("mine", "zoo-mine", critic_judge=judge))
+    before = resolve(find_recipe("demo", critic="judge"))
+    made_with = before.provenance()
+    assert made_with[1] == {
+        "kind": "critic", "name": "judge", "plugin": "mine", "distribution": "zoo-mine", "version": "1.2",
+    }  # fmt: skip
+    install()
+    for recipe in (before.recipe, before.asked):
+        with pytest.raises(ZooError) as caught:
+            resolve(recipe, made_with)
+        assert str(caught.value).startswith(
+            "the critic judge of the plugin mine is not there: pip install 'zoo-mine==1.2' (there is no critic "
+            "'mine/judge'"
+        )
+    made_with[1]["distribution"] = "x' ; curl"
+    with pytest.raises(ZooError, match=r"install its distribution, .x' ; curl. 1\.2"):
+        resolve(before.recipe, made_with)
+
+
+def test_two_losses_of_one_name_both_count(install: Any) -> None:
+    def lost() -> Any:
+        return lambda fake, real: 3 * fake.chroma.mean()
+
+    install(plugin("theirs", "zoo-theirs", loss_l1=lost))
+    objective = Objective(resolve(find_recipe("demo", critic="none", loss="losses/l1+2*theirs/l1")).losses)
+    chroma = torch.ones(1, 2, 8, 8, requires_grad=True)
+    fake, real = (LabPicture(torch.zeros(1, 1, 8, 8), share * chroma) for share in (1, 0))
+    assert {name: float(loss.detach()) for name, loss in objective.image(fake, real).items()} == {
+        "losses/l1": 100.0,
+        "theirs/l1": 6.0,
+    }
+
+
+def test_weights_read_back_to_the_last_digit() -> None:
+    recipe = resolve(find_recipe("demo", loss="0.12345678901234567*l1+1e-7*adv")).recipe
+    assert [loss.weight for loss in resolve(recipe).losses] == [0.12345678901234567, 1e-7]
+
+
+def test_every_shipped_component_keeps_all_its_options_in_text() -> None:
+    known = registry.get()
+    for component in known.components:
+        required = {"smp": {}, "folder": {"path": "/x"}, "torchvision": {"name": "STL10"}}.get(component.name, {})
+        if component.kind == "tracker":
+            continue
+        part = known.part(component.kind, Spec(component.qualified, required))
+        options = {option.name for option in options_of(component.factory(), component.kind)}
+        assert set(part.spec.options) == options, component
+        again = known.part(component.kind, str(part.spec))
+        assert again.spec == part.spec
+        assert again.values == {**again.values, **part.values}
+
+
+def test_names_alone_fit_into_a_table() -> None:
+    recipe = resolve(find_recipe("style")).recipe
+    assert names_in(recipe.generator) == "unet-deep"
+    assert names_in(recipe.loss) == "50*l1+1*adv+1*vgg+0.1*gram"
+    assert names_in("none") == "none"
+    assert names_in("un:") == "un:"

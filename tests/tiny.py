@@ -21,6 +21,7 @@ TINY: dict[str, Any] = {
     "size": 32,
     "batch": 4,
     "steps": 4,
+    "val_every": 5,
     "workers": 0,
     "device": "cpu",
     "precision": "float32",
@@ -57,7 +58,7 @@ class Notes(Callback):
         self.heard.append("stepped")
         self.losses[status.step] = status.losses
 
-    def on_validation(self, step: int, metrics: dict[str, float], picture: Path) -> None:
+    def on_validation(self, step: int, metrics: dict[str, float], grey: dict[str, float], picture: Path) -> None:
         self.heard.append(f"validated at {step}")
 
     def on_message(self, message: str) -> None:

@@ -7,6 +7,12 @@ Nothing heavy is imported before it is used.
 
 from __future__ import annotations
 
+import sys
+
+if sys.argv[:1] == ["-m"] and "zoo" in sys.orig_argv and not sys.flags.safe_path:
+    # `python -m zoo` puts the working folder first: a module that lies there must not take the place of a library.
+    del sys.path[0]
+
 import importlib
 from typing import TYPE_CHECKING, Any
 

@@ -18,6 +18,10 @@ class UsageError(ZooError, ValueError):
     exit_code = 2
 
 
+class BrokenContractError(ZooError):
+    """A network returns what its contract does not allow. Whoever knows which component it is says so."""
+
+
 class PhotoError(ZooError):
     """A photograph cannot be read or written. The message is one sentence and names the file."""
 

@@ -13,7 +13,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 MODEL = "model.safetensors"
-"""What a folder that holds a model calls it."""
+"""What a folder that holds a model calls it; in that of a run, it is the best one."""
+LAST_MODEL = "last.safetensors"
+"""The newest model of a run."""
 
 _REASONS = {
     errno.ENOSPC: "the disk is full",
@@ -35,6 +37,11 @@ if hasattr(errno, "EDQUOT"):  # Windows has no quotas of this kind
 # Files under way: this module's own, and those of safetensors, which writes beside the place that it is given.
 _LEFTOVER = re.compile(r"\.zoo-[0-9a-f]{16}\.tmp|\.tmp[A-Za-z0-9]{6}")
 
+# Control characters but for tab and line feed, and what breaks lines or turns the direction of writing round.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_LONGEST = 400
+_WORD = re.compile(rf"[\w.+*/:=,-]{{1,{_LONGEST}}}", re.ASCII)
+
 
 def explain_os_error(error: OSError) -> str:
     """Say in a few words what went wrong, to stand after "cannot write x.png: "."""
@@ -42,20 +49,52 @@ def explain_os_error(error: OSError) -> str:
     return known or error.strerror or str(error) or type(error).__name__
 
 
+def printable(text: str) -> str:
+    """Show what a terminal would act on as Python does: an escape character becomes `\\x1b`.
+
+    Names of files may hold such characters. Tabs and line feeds stay.
+    """
+    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def quoted(text: str) -> str:
+    """Show text that somebody else's file says, such as a name: in quotes and cut short unless it is a plain word."""
+    return text if _WORD.fullmatch(text) else repr(text[:_LONGEST]) + "…" * (len(text) > _LONGEST)
+
+
+def check_depth(value: object, levels: int = 50) -> None:
+    """See that what a file says can be shown and written again, which takes Python's stack at every level.
+
+    Raises:
+        RecursionError: it is nested more deeply than anybody means to.
+    """
+    if isinstance(value, dict | list):
+        if levels == 0:
+            raise RecursionError
+        for part in value.values() if isinstance(value, dict) else value:
+            check_depth(part, levels - 1)
+
+
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, follow_link: bool = True) -> Iterator[Path]:
     """Yield a new, empty file, to be written to, that takes the place of `path` when the block ends well.
 
     Readers see the old file or the new one, never a part; after a power cut, too. When the block raises, the old
     file stays as it was and nothing is left behind. Several writers may write the same path at once: the last one
-    wins. Where `path` is a symbolic link, the file it points to is replaced.
+    wins.
+
+    Args:
+        path: the file.
+        follow_link: where it is a symbolic link, replace the file that it points to, and not the link. That is for
+            files which people keep elsewhere on purpose, such as their registry.toml.
 
     Raises:
         OSError: the folder is missing or not writable, `path` is a folder, the disk is full, …
     """
-    # Renaming onto a link would replace the link.
-    path = Path(os.path.realpath(path))
-    if path.is_dir():
+    if follow_link:
+        # Renaming onto a link would replace the link.
+        path = Path(os.path.realpath(path))
+    if path.is_dir() and not path.is_symlink():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     # Not made by tempfile, so that the file gets the permissions that the user's umask asks for.
     temporary = _beside(path)
@@ -123,9 +162,9 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def write_bytes(path: Path, data: bytes | memoryview) -> None:
-    """Write `data` to `path`, whole or not at all."""
-    with replacing(path) as new:
+def write_bytes(path: Path, data: bytes | memoryview, *, follow_link: bool = True) -> None:
+    """Write `data` to `path`, whole or not at all: see `replacing`."""
+    with replacing(path, follow_link=follow_link) as new:
         new.write_bytes(data)
 
 

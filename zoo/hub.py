@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,9 +14,38 @@ from urllib.parse import urlsplit
 
 import torch
 
-from zoo.errors import ZooError
+from zoo.errors import UsageError, ZooError
 
 TIMEOUT = 5.0
+
+_unasked: ContextVar[str] = ContextVar("unasked", default="")
+"""The place in a registry.toml that alone asks for what is being made."""
+
+
+@contextmanager
+def only_if_asked(place: str) -> Iterator[None]:
+    """Have nothing downloaded or sent inside this context: a registry.toml asks for it, and nobody else does."""
+    token = _unasked.set(place)
+    try:
+        yield
+    finally:
+        _unasked.reset(token)
+
+
+def check_consent(what: str) -> None:
+    """Stop before something is downloaded or sent that nobody asked for. Plugins call it, too.
+
+    Args:
+        what: What would happen, as in "the weights 'imagenet' of resnet34 would be downloaded".
+
+    Raises:
+        UsageError: Only a registry.toml asks for it.
+    """
+    if place := _unasked.get():
+        raise UsageError(
+            f"{what}. {place}, asks for that, and the command line does not: name the recipe there (--recipe NAME), "
+            "or write that part and its options"
+        )
 
 
 def fetch(repository: str, *filenames: str, revision: str | None = None, what: str, instead: str) -> Path:
@@ -31,12 +61,14 @@ def fetch(repository: str, *filenames: str, revision: str | None = None, what: s
         instead: What to write to do without it.
 
     Raises:
+        UsageError: It was not fetched before, and nobody asked for it: see `check_consent`.
         ZooError: It cannot be fetched, and was not before.
     """
     from huggingface_hub import constants, hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError
 
-    download = partial(hf_hub_download, repository, revision=revision, local_files_only=not reachable())
+    offline = bool(_unasked.get()) or not reachable()
+    download = partial(hf_hub_download, repository, revision=revision, local_files_only=offline)
     try:
         with quiet("huggingface_hub"):
             for filename in filenames[:-1]:
@@ -44,6 +76,7 @@ def fetch(repository: str, *filenames: str, revision: str | None = None, what: s
                     return Path(download(filename))
             return Path(download(filenames[-1]))
     except Exception as error:  # whatever the HTTP library of the day raises
+        check_consent(f"{what} would be downloaded")
         raise ZooError(
             f"Could not fetch {what} from {constants.ENDPOINT}/{repository}. Write {instead}, or fetch them "
             f"on a computer with a network and copy its Hugging Face cache to {constants.HF_HOME} "
@@ -60,10 +93,12 @@ def download(url: str, *, what: str, instead: str) -> Path:
         instead: What to write to do without it.
 
     Raises:
+        UsageError: It was not fetched before, and nobody asked for it: see `check_consent`.
         ZooError: It cannot be fetched, and was not before.
     """
     file = Path(torch.hub.get_dir(), "checkpoints", PurePosixPath(urlsplit(url).path).name)
     if not file.exists():
+        check_consent(f"{what} would be downloaded")
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(url, str(file), progress=False)
@@ -83,6 +118,7 @@ def fetch_for_timm(source: Any, *, what: str, instead: str) -> dict[str, Any]:
         instead: What to write to do without them.
 
     Raises:
+        UsageError: They were not fetched before, and nobody asked for them: see `check_consent`.
         ZooError: They cannot be fetched, and were not before.
     """
     if source.hf_hub_id:

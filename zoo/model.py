@@ -7,24 +7,32 @@ to use them: recipe, component, colour conventions, provenance.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from textwrap import shorten
+from typing import Any, TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from zoo import registry
 from zoo.device import pick_device, pick_dtype, pick_memory_format
 from zoo.errors import UsageError, ZooError
-from zoo.files import MODEL, explain_os_error, replacing
+from zoo.files import MODEL, explain_os_error, quoted, replacing
 from zoo.networks import predict_chroma
 from zoo.photo import Photo, color
 from zoo.photo.scaling import resize
 from zoo.recipe import Recipe
-from zoo.registry import Plan
+from zoo.registry import Part, Plan
+from zoo.registry.requirements import how_to_install
 from zoo.tensors import save_tensors
 from zoo.versions import zoo_version
 
@@ -32,6 +40,13 @@ FORMAT = 1
 _KEY = "zoo"
 _MAX_PIXELS = 8
 """A photograph is shown to the generator at no more than this many times size², however long it is."""
+_SPARE = 2**24
+"""Parameters that a factory may make and throw away, such as a classifier's head."""
+_DISTRIBUTION = re.compile(r"[A-Z0-9]([A-Z0-9._-]{0,98}[A-Z0-9])?", re.ASCII | re.IGNORECASE)
+"""A name that can stand in a command: PEP 508."""
+
+_About: TypeAlias = dict[str, Any]
+_Shapes: TypeAlias = dict[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -87,10 +102,13 @@ class Model:
             Chroma (N, 2, h, w), a*/110 and b*/110, float32, on the CPU.
 
         Raises:
-            ZooError: see `zoo.networks.predict_chroma`.
+            ZooError: see `zoo.networks.predict_chroma`; or what it predicts are not numbers.
         """
         dtype = pick_dtype(self.recipe.precision, self.device)
-        return predict_chroma(self.generator, lightness.to(self.device), dtype).cpu()
+        chroma = predict_chroma(self.generator, lightness.to(self.device), dtype).cpu()
+        if not chroma.isfinite().all():  # would be black
+            raise ZooError("the generator predicts colours that are not numbers")
+        return chroma
 
 
 def join_chroma(photo: Photo, chroma: Tensor) -> Tensor:
@@ -149,34 +167,14 @@ def load_model(path: Path | str, device: str = "auto") -> Model:
         ZooError: it is damaged, newer than this zoo, or needs a plugin that is not installed.
     """
     path = _model_file(Path(path))
-    about, weights = _read(path)
-    component = about["generator"]
-    try:
-        recipe = Recipe.from_table(about["recipe"], "its recipe")
-    except UsageError as error:
-        raise ZooError(f"{path} was saved by zoo {about['zoo']}, which this zoo does not understand: {error}") from None
-    try:
-        part = registry.get().part("generator", recipe.generator)
-        generator = part.make(size=recipe.size, restoring=True)
-    except UsageError as error:
-        raise ZooError(
-            f"{path} needs the generator {component['name']} of the plugin {component['plugin']}: pip install "
-            f"'{component['distribution']}=={component['version']}' ({error})"
-        ) from None
-    own = generator.state_dict()
-    wrong = [name for name in own if name not in weights or own[name].shape != weights[name].shape]
-    wrong += [name for name in weights if name not in own]
-    if wrong:
-        installed = part.component
-        raise ZooError(
-            f"the weights in {path} do not fit {recipe.generator} ({len(wrong)} of {len(own)} tensors, the first is "
-            f"{wrong[0]}); they were saved with {component['distribution']} {component['version']}, installed is "
-            f"{installed.distribution} {installed.version}"
-        )
-    generator.load_state_dict(weights)
+    about, shapes = _read_header(path)
+    recipe = _recipe(path, about)
+    generator = _make_generator(path, about, recipe, shapes)
+    generator.load_state_dict(_read_weights(path, shapes))
+    _check_numbers(path, generator)
     place = pick_device(device)
     layout = pick_memory_format(pick_dtype(recipe.precision, place))
-    return Model(generator.to(device=place, memory_format=layout).eval(), recipe, about["provenance"], place)
+    return Model(generator.to(memory_format=layout).to(place).eval(), recipe, about["provenance"], place)
 
 
 def read_about(path: Path | str) -> dict[str, Any]:
@@ -186,45 +184,201 @@ def read_about(path: Path | str) -> dict[str, Any]:
         UsageError: there is no such file, or it is not one of zoo's.
         ZooError: it is damaged, or newer than this zoo.
     """
-    return _read(_model_file(Path(path)))[0]
+    return _read_header(_model_file(Path(path)))[0]
 
 
 def _model_file(path: Path) -> Path:
     file = path / MODEL if path.is_dir() else path
-    if not file.exists():
-        if file == path:
-            raise UsageError(f"there is no model {path}")
+    if file.is_file():
+        return file
+    if file != path:
         raise UsageError(
             f"the folder {path} holds no {MODEL}: give a model's file, or the folder of a run that has saved one"
         )
-    return file
+    raise UsageError(f"{path} is not a file" if path.exists() else f"there is no model {path}")
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+# ------------------------------------------------------------------------------------------------- what it says
+
+
+def _read_header(path: Path) -> tuple[_About, _Shapes]:
+    """Read what a model says of itself, and the shapes of its tensors by name. No value is read."""
+    with _opened(path) as file:
+        metadata = file.metadata() or {}
+        if _KEY not in metadata:
+            raise UsageError(f"{path} is a safetensors file, but not a model that zoo saved")
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - not a dict
+    return _parse(path, metadata[_KEY]), shapes
+
+
+def _read_weights(path: Path, names: Iterable[str]) -> dict[str, Tensor]:
+    with _opened(path) as file:
+        return {name: file.get_tensor(name) for name in names}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            if _KEY not in metadata:
-                raise UsageError(f"{path} is a safetensors file, but not a model that zoo saved")
-            about: dict[str, Any] = json.loads(metadata[_KEY])
-            if about["format"] > FORMAT:
-                raise ZooError(
-                    f"{path} was saved by zoo {about['zoo']} in a newer format ({about['format']}; this zoo reads up "
-                    f"to {FORMAT}): pip install -U gan-zoo"
-                )
-            for key in ("generator", "recipe", "provenance"):
-                about[key]
-            return about, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+            yield file
     except SafetensorError as error:
         raise _not_a_model(path, error) from None
     except OSError as error:
         raise ZooError(f"{path} cannot be read: {explain_os_error(error)}") from None
-    except (ValueError, KeyError, TypeError) as error:
-        if isinstance(error, ZooError):
-            raise
-        raise ZooError(f"{path} is damaged: what it says of itself cannot be read ({error})") from None
+
+
+def _parse(path: Path, text: str) -> _About:
+    """Read what a model says of itself, and see that it says what is needed to load it."""
+
+    def damaged(problem: str) -> ZooError:
+        return ZooError(f"{path} is damaged: what it says of itself cannot be read ({problem})")
+
+    try:
+        about = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise damaged(str(error)) from None
+    except ValueError:  # Python's limit of digits
+        raise damaged("there is a number of more digits than can be read") from None
+    except RecursionError:
+        raise damaged("it is nested too deeply") from None
+    _check_kinds(about, {"format": int, "zoo": str}, damaged)
+    if about["format"] > FORMAT:
+        raise ZooError(
+            f"{path} was saved by zoo {quoted(about['zoo'])} in a newer format ({quoted(str(about['format']))}; this "
+            f"zoo reads up to {FORMAT}): pip install -U gan-zoo"
+        )
+    _check_kinds(about, {"recipe": dict, "generator": dict, "provenance": dict}, damaged)
+    _check_kinds(about["generator"], dict.fromkeys(("name", "plugin", "distribution", "version"), str), damaged)
+    return dict(about)
+
+
+def _check_kinds(table: Any, kinds: Mapping[str, type], damaged: Callable[[str], ZooError]) -> None:
+    for key, kind in kinds.items():
+        if not isinstance(table, dict) or key not in table:
+            raise damaged(f"{key} is missing")
+        if not isinstance(table[key], kind):
+            raise damaged(f"{key} is a {type(table[key]).__name__}, not a {kind.__name__}")
+
+
+def _recipe(path: Path, about: _About) -> Recipe:
+    try:
+        return Recipe.from_table(about["recipe"], "its recipe")
+    except UsageError as error:
+        raise ZooError(
+            f"{path} was saved by zoo {quoted(about['zoo'])}, which this zoo does not understand: "
+            f"{shorten(str(error), 300, placeholder=' …')}"
+        ) from None
+
+
+# ------------------------------------------------------------------------------------------------- its generator
+
+
+class _TooLargeError(ZooError):
+    """A network has more parameters than it may have."""
+
+
+def _make_generator(path: Path, about: _About, recipe: Recipe, shapes: _Shapes) -> nn.Module:
+    """Make the generator that the recipe names, if the file has all of its tensors and no others.
+
+    A few words in a small file may ask for a generator of any size. So it is first made without memory for its numbers,
+    and compared with the file.
+    """
+    part = _part(path, about, recipe)
+    make = partial(part.make, size=recipe.size, restoring=True)
+    limit: AbstractContextManager[None] = nullcontext()
+    try:
+        with torch.device("meta"):
+            outline = make().state_dict()
+    except ZooError:
+        # Its factory needs numbers to compute with. If something else is wrong, it shows when it gets them.
+        limit = _at_most(_SPARE + 4 * sum(map(math.prod, shapes.values())))
+    else:
+        _check_fits(path, about, part, outline, shapes)
+    try:
+        with limit:
+            generator: nn.Module = make()
+    except _TooLargeError:
+        raise _misfit(path, about, part, "it has many more parameters") from None
+    except ZooError as error:
+        raise _needs(path, about, recipe, error) from None
+    _check_fits(path, about, part, generator.state_dict(), shapes)
+    if any(tensor.is_meta for tensor in (*generator.parameters(), *generator.buffers())):
+        raise ZooError(f"{path} cannot be loaded: {part.component} keeps tensors of one generator for the next")
+    return generator
+
+
+def _part(path: Path, about: _About, recipe: Recipe) -> Part:
+    plugin = about["generator"]["plugin"]
+    try:
+        # What cannot be a plugin's name must not get into a message.
+        known = plugin if re.fullmatch(r"[\w.-]+", plugin) else None
+        part = registry.get().part("generator", recipe.generator, known)
+        _ = part.values
+    except UsageError as error:
+        raise _needs(path, about, recipe, error) from None
+    return part
+
+
+def _needs(path: Path, about: _About, recipe: Recipe, error: ZooError) -> ZooError:
+    component, asked = about["generator"], quoted(recipe.generator)
+    # The error repeats what the file says: that must be harmless.
+    reason = str(error) if asked == recipe.generator else f"it cannot be made as {asked}"
+    return ZooError(
+        f"{path} needs the generator {quoted(component['name'])} of the plugin {quoted(component['plugin'])}"
+        f": {how_to_install(component['distribution'], component['version'])} ({reason})"
+    )
+
+
+@contextmanager
+def _at_most(parameters: int) -> Iterator[None]:
+    """Make no networks with more parameters than that. They are counted when they have a place and no numbers yet.
+
+    Raises:
+        _TooLargeError: one had more.
+    """
+    thread, left = threading.get_ident(), parameters
+
+    def count(_module: nn.Module, _name: str, parameter: nn.Parameter | None) -> None:
+        nonlocal left
+        if threading.get_ident() == thread and parameter is not None:
+            left -= parameter.numel()
+            if left < 0:
+                raise _TooLargeError("it has too many parameters")
+
+    hook = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def _check_fits(path: Path, about: _About, part: Part, state: Mapping[str, Tensor], shapes: _Shapes) -> None:
+    wrong = [name for name, tensor in state.items() if shapes.get(name) != tuple(tensor.shape)]
+    wrong += [name for name in shapes if name not in state]
+    if wrong:
+        known = len(state.keys() | shapes.keys())
+        raise _misfit(path, about, part, f"{len(wrong)} of {known} tensors, the first is {quoted(wrong[0])}")
+
+
+def _misfit(path: Path, about: _About, part: Part, how: str) -> ZooError:
+    component, installed = about["generator"], part.component
+    return ZooError(
+        f"the weights in {path} do not fit {quoted(about['recipe']['generator'])} ({how}); they were saved with "
+        f"{quoted(component['distribution'])} {quoted(component['version'])}, installed is {installed.distribution} "
+        f"{installed.version}"
+    )
+
+
+def _check_numbers(path: Path, generator: nn.Module) -> None:
+    state = generator.state_dict()
+    wrong = [name for name, tensor in state.items() if not tensor.isfinite().all()]
+    if wrong:
+        raise ZooError(
+            f"{path} cannot colour anything: its weights are not numbers ({len(wrong)} of {len(state)} tensors, the "
+            f"first is {quoted(wrong[0])}); use a model that was saved before its training failed"
+        )
 
 
 def _not_a_model(path: Path, error: Exception) -> ZooError:

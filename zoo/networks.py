@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoo.errors import ZooError
+from zoo.errors import BrokenContractError
 
 
 def predict_chroma(generator: nn.Module, lightness: Tensor, dtype: torch.dtype) -> Tensor:
@@ -21,7 +21,7 @@ def predict_chroma(generator: nn.Module, lightness: Tensor, dtype: torch.dtype) 
         Chroma (N, 2, H, W).
 
     Raises:
-        ZooError: the generator fails, or what it returns has another shape.
+        BrokenContractError: what the generator returns is no tensor, or has another shape.
     """
     height, width = lightness.shape[2:]
     # Several processes that train together put a wrapper around it.
@@ -31,8 +31,13 @@ def predict_chroma(generator: nn.Module, lightness: Tensor, dtype: torch.dtype) 
     with torch.autocast(lightness.device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
         chroma = generator(padded)
     wanted = (len(lightness), 2, *padded.shape[2:])
+    if not isinstance(chroma, Tensor):
+        what = type(chroma).__name__
+        raise BrokenContractError(f"the generator returned a {what}, expected a tensor of shape {wanted}")
     if tuple(chroma.shape) != wanted:
-        raise ZooError(f"the generator returned chroma of shape {tuple(chroma.shape)}, expected {wanted}")
+        raise BrokenContractError(f"the generator returned chroma of shape {tuple(chroma.shape)}, expected {wanted}")
+    if not chroma.is_floating_point():
+        raise BrokenContractError(f"the generator returned {chroma.dtype}, expected floating point")
     cut: Tensor = chroma[:, :, :height, :width].float()
     return cut
 

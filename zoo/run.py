@@ -10,12 +10,14 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from zoo.errors import UsageError, ZooError
-from zoo.files import MODEL, explain_os_error, write_text
+from zoo.files import MODEL, check_depth, explain_os_error, write_text
 from zoo.recipe import Recipe
 from zoo.suggest import did_you_mean
 from zoo.versions import library_versions
@@ -25,6 +27,39 @@ if TYPE_CHECKING:
 
 RECIPE, INFO, METRICS = "recipe.toml", "run.json", "metrics.jsonl"
 _SAMPLES, _CHECKPOINTS = "samples", "checkpoints"
+
+
+class Saved(BaseModel):
+    """What is relied upon in a JSON file of a run. It may say more."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class _Progress(Saved):
+    progress: FiniteFloat
+    steps: int
+    images: int
+    epochs: FiniteFloat
+    seconds: FiniteFloat
+
+
+class _Photographs(Saved):
+    fingerprint: str
+
+
+class _Info(Saved):
+    state: Literal["running", "finished", "interrupted", "failed"]
+    reason: str | None
+    progress: _Progress
+    metrics: dict[str, float]
+    photographs: _Photographs
+    pid: int = Field(ge=0, lt=2**31)
+    host: str
+    updated: FiniteFloat
+
+
+class _Line(Saved):
+    step: int
 
 
 class Run:
@@ -56,8 +91,9 @@ class Run:
         except FileExistsError as error:
             there = cls(error.filename)
             offer = ""
-            if (there.path / INFO).is_file() and there.state not in ("running", "finished"):
-                offer = f" and is {there.state}: go on with `zoo resume {there.path}`, or"
+            with suppress(ZooError):
+                if there.state not in ("running", "finished"):
+                    offer = f" and is {there.state}: go on with `zoo resume {there.path}`, or"
             raise UsageError(f"the run {there.path} exists already{offer or ';'} choose another --name") from None
         except OSError as error:
             if made is not None:
@@ -105,16 +141,12 @@ class Run:
 
     @property
     def info(self) -> dict[str, Any]:
-        """What run.json says."""
-        try:
-            info: dict[str, Any] = json.loads((self.path / INFO).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ZooError(f"{self.path / INFO} cannot be read: {explain_os_error(error)}") from None
-        except ValueError as error:
-            raise ZooError(f"{self.path / INFO} is damaged: {error}") from None
-        if not isinstance(info, dict) or "state" not in info:
-            raise ZooError(f"{self.path / INFO} is damaged: it says no state")
-        return info
+        """What run.json says.
+
+        Raises:
+            ZooError: it cannot be read, or is damaged.
+        """
+        return read_json(self.path / INFO, _Info)
 
     @property
     def state(self) -> str:
@@ -139,18 +171,23 @@ class Run:
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
-        """All lines of metrics.jsonl."""
+        """All lines of metrics.jsonl.
+
+        Raises:
+            ZooError: it cannot be read, or one of them is none of a run's.
+        """
+        file = self.path / METRICS
         try:
-            lines = (self.path / METRICS).read_text(encoding="utf-8").splitlines()
+            lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
         except FileNotFoundError:
             return []
+        except OSError as error:
+            raise ZooError(f"{file} cannot be read: {explain_os_error(error)}") from None
         found = []
-        for line in lines:
-            try:
-                found.append(json.loads(line))
-            except ValueError:
-                # A killed process leaves half a line.
-                continue
+        for number, line in enumerate(lines, start=1):
+            # A killed process leaves half a line.
+            with suppress(ValueError):
+                found.append(parse_json(line, _Line, f"{file}, line {number}"))
         return found
 
     @contextmanager
@@ -214,11 +251,55 @@ class Run:
 
 
 def list_runs(folder: Path | str = "runs") -> list[Run]:
-    """List the runs in a folder, by name."""
+    """List the runs in a folder, by name. What may not be looked into is passed over."""
     folder = Path(folder)
     if not folder.is_dir():
         return []
-    return [Run(path) for path in sorted(folder.iterdir()) if (path / INFO).is_file()]
+    return [Run(path) for path in sorted(folder.iterdir()) if os.path.isfile(path / INFO)]  # noqa: PTH113 - never raises
+
+
+def read_json(path: Path, kind: type[Saved]) -> dict[str, Any]:
+    """Read a JSON file of a run.
+
+    Args:
+        path: the file.
+        kind: what it must say.
+
+    Raises:
+        ZooError: it cannot be read, or is damaged.
+    """
+    try:
+        return parse_json(path.read_text(encoding="utf-8"), kind, str(path))
+    except OSError as error:
+        raise ZooError(f"{path} cannot be read: {explain_os_error(error)}") from None
+    except json.JSONDecodeError as error:
+        raise ZooError(f"{path} is damaged: {error}") from None
+    except UnicodeDecodeError:
+        raise ZooError(f"{path} is damaged: it is not text in UTF-8") from None
+    except ValueError:  # Python's limit of digits
+        raise ZooError(f"{path} is damaged: there is a number of more digits than can be read") from None
+
+
+def parse_json(text: str, kind: type[Saved], where: str) -> dict[str, Any]:
+    """Read JSON that says what it must.
+
+    Raises:
+        ValueError: it is no JSON.
+        ZooError: it says something else; the message begins with `where`.
+    """
+    try:
+        found: dict[str, Any] = json.loads(text)
+        check_depth(found)
+        kind.model_validate(found)
+    except RecursionError:
+        raise ZooError(f"{where} is damaged: it is nested too deeply") from None
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, problem["loc"]))
+        is_none = problem["type"] == "model_type"
+        message = "expected a table in braces" if is_none else problem["msg"][:1].lower() + problem["msg"][1:]
+        raise ZooError(f"{where} is damaged: {f'{place}: ' if place else ''}{message}") from None
+    return found
 
 
 def describe_process() -> dict[str, Any]:

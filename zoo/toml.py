@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import UsageError
-from zoo.files import explain_os_error
+from zoo.files import check_depth, explain_os_error
 
 _NAME = r"""[\w-]+|"[^"]*"|'[^']*'"""
 _KEY = rf"(?:{_NAME})(?:\s*\.\s*(?:{_NAME}))*"
@@ -23,7 +24,10 @@ def read_toml(path: Path) -> tuple[dict[str, Any], str]:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        return tomllib.loads(text), text
+        table = tomllib.loads(text)
+        check_depth(table)
+        repr(table)  # a hexadecimal number may be longer than can be said
+        return table, text
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {explain_os_error(error)}") from None
     except UnicodeDecodeError:
@@ -33,6 +37,10 @@ def read_toml(path: Path) -> tuple[dict[str, Any], str]:
         place = re.search(r"\(at line (\d+), column (\d+)\)", message)
         line = place[1] if place else str(text.count("\n") + 1)
         raise UsageError(f"{path}, line {line}: {re.sub(r' *[(]at .*[)]$', '', message)}") from None
+    except ValueError:  # Python's limit of digits
+        raise UsageError(f"{path} cannot be read: there is a number of more digits than can be read") from None
+    except RecursionError:
+        raise UsageError(f"{path} cannot be read: it is nested too deeply") from None
 
 
 def to_toml(table: Mapping[str, Any]) -> str:
@@ -59,6 +67,13 @@ def value_to_toml(value: Any) -> str:
 
 def line_of(text: str, keys: Sequence[str]) -> int:
     """Find the line of a key in TOML, given the tables that it stands in; or the nearest of these that has a line."""
+    lines = _lines(text)
+    return next((lines[found] for end in range(len(keys), 0, -1) if (found := tuple(keys[:end])) in lines), 1)
+
+
+@functools.lru_cache(maxsize=8)
+def _lines(text: str) -> dict[tuple[str, ...], int]:
+    """Find the line of every key: of many keys of one file, somebody will ask."""
     lines: dict[tuple[str, ...], int] = {}
     header: tuple[str, ...] = ()
     for number, content in enumerate(text.splitlines(), start=1):
@@ -67,7 +82,7 @@ def line_of(text: str, keys: Sequence[str]) -> int:
             lines.setdefault(header, number)
         elif entry := re.match(rf"\s*({_KEY})\s*=", content):
             lines.setdefault(header + _names(entry[1]), number)
-    return next((lines[found] for end in range(len(keys), 0, -1) if (found := tuple(keys[:end])) in lines), 1)
+    return lines
 
 
 def _names(key: str) -> tuple[str, ...]:

@@ -24,11 +24,12 @@ from torch import Tensor
 from zoo.errors import UsageError
 from zoo.files import explain_os_error, write_text
 from zoo.photo import PHOTO_SUFFIXES, read_rgb
+from zoo.photo.opening import open_picture, photo_formats
 from zoo.registry.contracts import LeftOut, Split
 from zoo.suggest import did_you_mean
 from zoo_datasets.splitting import members
 
-CACHE_EDITION = 1  # counts up when verdicts change, so that older caches are not believed
+CACHE_EDITION = 2  # counts up when verdicts change, so that older caches are not believed
 GREY = "already grey"
 TONED = "toned in a single colour"
 
@@ -177,7 +178,7 @@ def _scan(root: Path, min_side: int) -> tuple[list[File], list[LeftOut]]:
     cache = _Cache(root, files)
     new = [file for file in files if file not in cache]
     if new:
-        Image.init()  # threads must not do this at the same time
+        photo_formats()  # imports Pillow's modules: threads must not do this at the same time
         # Warnings are about large or untidy files. They are switched off here, since filters belong to the process.
         with warnings.catch_warnings(), ThreadPoolExecutor(_threads()) as pool, cache:
             warnings.simplefilter("ignore")
@@ -218,7 +219,7 @@ def _judge(root: Path, file: File) -> Verdict:
     if file.size == 0:
         return Verdict(0, "unreadable: the file is empty")
     try:
-        with Image.open(root / file.path) as image:
+        with open_picture(root / file.path) as image:
             short_side = min(image.size)
             image.draft("RGB", (64, 64))
             image.load()

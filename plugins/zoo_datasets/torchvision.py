@@ -18,6 +18,7 @@ from torch import Tensor
 
 from zoo.errors import UsageError, ZooError
 from zoo.files import explain_os_error
+from zoo.hub import check_consent
 from zoo.registry.contracts import Split
 from zoo.suggest import did_you_mean
 from zoo_datasets.folder import GREY, colourless
@@ -173,6 +174,7 @@ def _open(made_by: Callable[..., Any], root: Path, split: Split, download: bool)
             raise ZooError(
                 f"torchvision's {name} is not, or not whole, in {root}; say download=true to fetch it"
             ) from error
+    check_consent(f"torchvision's {name} would be downloaded to {root}")
     try:
         root.mkdir(parents=True, exist_ok=True)
         return _in_split(made_by, root, split, fetch=True)

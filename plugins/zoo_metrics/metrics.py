@@ -18,13 +18,21 @@ class ChromaError:
         return distance
 
 
+MOST_DECIBELS = 100.0
+"""What a perfect picture counts in `PSNR`. 8 bits of sRGB, rounded, have 59."""
+
+
 class PSNR:
-    """Peak signal-to-noise ratio of sRGB, in dB, over all pixels of all pictures. Higher is better."""
+    """Peak signal-to-noise ratio of sRGB, in dB: the mean of that of each picture. Higher is better.
+
+    A picture like its original would have infinitely many, and the mean with it: 100 are the most that one counts.
+    """
 
     def __call__(self, fake: Picture, real: Picture) -> Tensor:
         """Return a scalar."""
-        mse = (fake.rgb - real.rgb).square().mean()
-        return -10 * mse.clamp_min(1e-10).log10()
+        mse = (fake.rgb - real.rgb).square().mean(dim=(1, 2, 3))
+        decibels: Tensor = (-10 * mse.log10()).clamp_max(MOST_DECIBELS)
+        return decibels.mean()
 
 
 class Colourfulness:
@@ -52,4 +60,5 @@ def _spread(chroma: Tensor) -> Tensor:
 
 
 def _ratio(a: Tensor, b: Tensor) -> Tensor:
-    return a / b if float(b) > 0 else torch.ones_like(a)
+    # Chosen on the device, which nobody needs to wait for.
+    return torch.where(b > 0, a / b, 1.0)

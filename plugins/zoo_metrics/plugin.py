@@ -7,7 +7,9 @@ from zoo import Register, hookimpl
 def zoo_components(register: Register) -> None:
     """Offer the metrics; registry.toml says which are taken, and the first of them chooses the best model."""
     register.metric("chroma_error", "zoo_metrics.metrics:ChromaError", summary="Mean distance in the a*b* plane")
-    register.metric("psnr", "zoo_metrics.metrics:PSNR", summary="Of sRGB, in dB, over all pixels", best="highest")
+    register.metric(
+        "psnr", "zoo_metrics.metrics:PSNR", summary="Of sRGB, in dB, the mean over pictures", best="highest"
+    )
     register.metric(
         "colourfulness",
         "zoo_metrics.metrics:Colourfulness",

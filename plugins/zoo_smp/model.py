@@ -6,11 +6,12 @@ There is one factory per decoder. Its options are read off smp's own class, so t
 from __future__ import annotations
 
 import inspect
+import json
 import types
 import typing
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import segmentation_models_pytorch as smp
 import timm
@@ -24,6 +25,7 @@ from zoo.hub import fetch, fetch_for_timm, quiet
 from zoo.suggest import did_you_mean
 
 Stem = Literal["adapt", "repeat"]
+Statistics: TypeAlias = tuple[Sequence[float], Sequence[float]]
 Channels = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "area", "nearest-exact"]
@@ -63,6 +65,13 @@ FINEST_LEVEL = {"FPN": 3, "PSPNet": 0}
 # Vision transformers are made for one size of pictures, unless they are told otherwise; timm has two ways to say it.
 ANY_SIZE: tuple[dict[str, bool], ...] = ({}, {"dynamic_img_size": True}, {"strict_img_size": False})
 
+# Mean and standard deviation of ImageNet's photographs, for each channel of sRGB.
+IMAGENET: Statistics = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+# How much weaker than smp draws it the last layer begins: chroma is then about 0.01, which nobody can tell from grey.
+# Not zero, which would keep gradients from all the layers before it at the first step.
+LAST_LAYER = 0.01
+
 # Whatever a constructor throws at options it cannot work with.
 BAD_OPTIONS = (
     ValueError, TypeError, LookupError, AttributeError, AssertionError, NotImplementedError, RuntimeError
@@ -70,31 +79,37 @@ BAD_OPTIONS = (
 
 
 class SmpGenerator(nn.Module):
-    """Lightness (N, 1, H, W) -> chroma (N, 2, H, W), for H and W that are multiples of `multiple`."""
+    """Lightness (N, 1, H, W) -> chroma (N, 2, H, W), for H and W that are multiples of `multiple`.
 
-    def __init__(self, model: nn.Module, *, multiple: int, stem: Stem) -> None:
+    The encoder is shown what its weights were trained on: a photograph whose channels have had `statistics`, their mean
+    and standard deviation, taken out. These are buffers, so that a saved model brings them along.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, model: nn.Module, *, multiple: int, stem: Stem, statistics: Statistics = IMAGENET) -> None:
         super().__init__()
         self.model = model
         self.multiple = multiple
         self.stem = stem
+        for name, values in zip(("mean", "std"), statistics, strict=True):
+            self.register_buffer(name, torch.tensor(values, dtype=torch.float32).view(1, 3, 1, 1))
 
     def forward(self, lightness: Tensor) -> Tensor:
         """(N, 1, H, W) -> (N, 2, H, W)."""
-        chroma: Tensor = self.model(grey_photo(lightness) if self.stem == "repeat" else lightness)
+        picture = (grey_photo(lightness) - self.mean) / self.std
+        # An adapted encoder's first weights are the sum over the channels; their mean, in its one, comes to about the
+        # same activations.
+        chroma: Tensor = self.model(picture if self.stem == "repeat" else picture.mean(1, keepdim=True))
         return chroma
 
 
 def grey_photo(lightness: Tensor) -> Tensor:
-    """Return the grey sRGB photograph of this lightness as networks trained on ImageNet expect it.
-
-    (N, 1, H, W) in [-1, 1] -> (N, 3, H, W), less ImageNet's mean and over its standard deviation.
-    """
+    """Return the grey sRGB photograph of this lightness: (N, 1, H, W) in [-1, 1] -> (N, 1, H, W) in [0, 1]."""
     level = 50 * (lightness.float().clamp(-1, 1) + 1)
     luminance = torch.where(level > 8, ((level + 16) / 116) ** 3, level / 903.3)
-    grey = torch.where(luminance > 0.0031308, 1.055 * luminance.clamp_min(1e-4) ** (1 / 2.4) - 0.055, 12.92 * luminance)
-    mean = grey.new_tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
-    std = grey.new_tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
-    return (grey - mean) / std
+    return torch.where(luminance > 0.0031308, 1.055 * luminance.clamp_min(1e-4) ** (1 / 2.4) - 0.055, 12.92 * luminance)
 
 
 def build(
@@ -110,13 +125,14 @@ def build(
     name = f"smp-{architecture.__name__.lower()}"
     encoder, source = find_encoder(encoder, weights)
     foreign = encoder.startswith("tu-")
-    tag, file = None, None
+    tag, file, statistics = None, None, IMAGENET
     if source and not restoring:
         wanted = {"what": f"the weights {weights!r} of {encoder}", "instead": "weights=none"}
         if foreign:
             tag, options["pretrained_cfg_overlay"] = "imagenet", fetch_for_timm(source, **wanted)
         else:
             file = fetch(source["repo_id"], "model.safetensors", revision=source["revision"], **wanted)
+        statistics = find_statistics(source, **wanted)
     channels = 3 if stem == "repeat" else 1
     defaults = inspect.signature(architecture).parameters
     depth = options["encoder_depth"]
@@ -161,7 +177,9 @@ def build(
             # The first complaint is about the options; later ones may be about what was tried to remedy it.
             complaint = complaint or error
             continue
-        return SmpGenerator(model, multiple=multiple, stem=stem)
+        if not restoring:
+            begin_grey(model)
+        return SmpGenerator(model, multiple=multiple, stem=stem, statistics=statistics)
     raise UsageError(f"{name} does not work with the encoder {encoder} and these options: {complaint}") from complaint
 
 
@@ -205,9 +223,38 @@ def find_timm_encoder(name: str, weights: str) -> tuple[str, Any]:
     return f"tu-{full}", source
 
 
+def find_statistics(source: Any, *, what: str, instead: str) -> Statistics:
+    """Find out of which statistics the pictures were that pretrained weights were trained on.
+
+    Args:
+        source: What smp or timm knows of the weights, from `find_encoder`.
+        what: As in "the weights 'imagenet' of resnet34".
+        instead: What to write to do without them.
+    """
+    if not isinstance(source, dict):
+        return source.mean, source.std
+    # smp keeps them beside its weights.
+    what = f"the configuration of {what}"
+    file = fetch(source["repo_id"], "config.json", revision=source["revision"], what=what, instead=instead)
+    config = json.loads(file.read_text(encoding="utf-8"))
+    return config.get("mean", IMAGENET[0]), config.get("std", IMAGENET[1])
+
+
 def encoders() -> list[str]:
     """Return the names of all encoders: smp's, and timm's after `tu-`."""
     return [*smp.encoders.get_encoder_names(), *(f"tu-{model}" for model in timm.list_models())]
+
+
+def begin_grey(model: Any) -> None:
+    """Weaken the last layer of one of smp's models, so that its first pictures are nearly grey.
+
+    smp draws it for masks: colours would begin far beyond what sRGB has, and training by bringing them back.
+    """
+    *_, last = (layer for layer in model.segmentation_head.modules() if isinstance(layer, nn.Conv2d))
+    with torch.no_grad():
+        last.weight.mul_(LAST_LAYER)
+        if last.bias is not None:
+            last.bias.zero_()
 
 
 def find_multiple(model: nn.Module, *, channels: int) -> int:
@@ -237,16 +284,18 @@ def find_multiple(model: nn.Module, *, channels: int) -> int:
 
 def unused_parameters(model: nn.Module, height: int, width: int, *, channels: int) -> list[nn.Parameter]:
     """Run the model without computing anything, and return the parameters that its output does not depend on."""
-    parameters = {
-        name: torch.empty_like(parameter, device="meta").requires_grad_(parameter.is_floating_point())
-        for name, parameter in model.named_parameters()
-    }
-    buffers = {name: torch.empty_like(buffer, device="meta") for name, buffer in model.named_buffers()}
-    picture = torch.empty(2, channels, height, width, device="meta")
-    output: Tensor = torch.func.functional_call(model, {**parameters, **buffers}, (picture,))
-    if output.shape != (2, 2, height, width):
-        raise RuntimeError(f"{width} × {height} pixels become {output.shape[-1]} × {output.shape[-2]}")
-    gradients = torch.autograd.grad(output.sum(), list(parameters.values()), allow_unused=True)
+    # Gradients tell, wherever a generator is made: a model may be loaded where none are kept.
+    with torch.inference_mode(False), torch.enable_grad():
+        parameters = {
+            name: torch.empty_like(parameter, device="meta").requires_grad_(parameter.is_floating_point())
+            for name, parameter in model.named_parameters()
+        }
+        buffers = {name: torch.empty_like(buffer, device="meta") for name, buffer in model.named_buffers()}
+        picture = torch.empty(2, channels, height, width, device="meta")
+        output: Tensor = torch.func.functional_call(model, {**parameters, **buffers}, (picture,))
+        if output.shape != (2, 2, height, width):
+            raise RuntimeError(f"{width} × {height} pixels become {output.shape[-1]} × {output.shape[-2]}")
+        gradients = torch.autograd.grad(output.sum(), list(parameters.values()), allow_unused=True)
     return [own for own, gradient in zip(model.parameters(), gradients, strict=True) if gradient is None]
 
 
@@ -264,8 +313,8 @@ def factory(architecture: type[nn.Module]) -> Callable[..., SmpGenerator]:
     descriptions = {
         "encoder": "The encoder: any of smp's, or `tu-` and the name of a model of timm's.",
         "weights": "The encoder's pretrained weights, by their tag; `none` for random ones.",
-        "stem": "How the encoder, made for RGB, takes lightness: `adapt` sums its first weights over the channels, "
-        "`repeat` shows it a grey RGB photograph, as it was trained on.",
+        "stem": "How the encoder, made for RGB, takes a grey photograph: `adapt` sums its first weights over the "
+        "channels, `repeat` shows it three equal ones, as it was trained on.",
         "restoring": "Filled in by zoo: weights are loaded next, so fetch none.",
     }
     for parameter in own.values():

@@ -37,6 +37,9 @@ class WandB:
         if find_spec("wandb") is None:
             raise UsageError("Weights & Biases is not installed: pip install 'gan-zoo[wandb]'")
         if (mode or os.environ.get("WANDB_MODE", "online")) == "online":
+            from zoo.hub import check_consent
+
+            check_consent("the run's recipe, losses and samples would be sent to Weights & Biases")
             _log_in()
         self.project, self.entity, self.mode, self.images = project, entity, mode, images
         self._run: Any = None

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from zoo import Recipe, registry
+from zoo import Recipe, UsageError, registry
 from zoo.colorize import album
 from zoo.colorize.album import Job, Outcome, colorize_all, plan
 from zoo.model import Model
@@ -44,8 +47,8 @@ def write(folder: Path, *sizes: tuple[int, int], grey: int | None = None) -> lis
     return plan([folder], folder.parent / "out")
 
 
-def colour(generator: nn.Module, jobs: list[Job]) -> list[Outcome]:
-    return list(colorize_all(Model(generator.eval(), RECIPE, {}, torch.device("cpu")), jobs))
+def colour(generator: nn.Module, jobs: list[Job], *, overwrite: bool = False) -> list[Outcome]:
+    return list(colorize_all(Model(generator.eval(), RECIPE, {}, torch.device("cpu")), jobs, overwrite=overwrite))
 
 
 def test_those_of_one_size_go_through_the_network_together_and_come_out_in_order(tmp_path: Path) -> None:
@@ -136,3 +139,69 @@ def test_no_more_is_read_than_the_next_handful(tmp_path: Path, monkeypatch: pyte
         # Beside those that are done: one that is coloured, one that is read.
         assert len(taken) <= done + 2
     assert taken == jobs
+
+
+# ------------------------------------------------------------------------------------------------- odd files
+
+without_links = pytest.mark.skipif(sys.platform == "win32", reason="links need rights there, and there are no pipes")
+
+
+@without_links
+def test_what_is_no_file_fails_and_the_others_go_on(tmp_path: Path) -> None:
+    write(tmp_path / "in", (60, 40))
+    (tmp_path / "in/circle.png").symlink_to("circle.png")
+    (tmp_path / "in/device.png").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "in/pipe.png")
+    with socket.socket(socket.AF_UNIX) as end:
+        end.bind(str(tmp_path / "in/socket.png"))
+    outcomes = colour(Picky(), plan([tmp_path / "in"], tmp_path / "out"))
+    said = {outcome.job.source.stem: outcome.error for outcome in outcomes}
+    assert list(said) == ["00", "circle", "device", "pipe", "socket"]
+    assert said.pop("00") is None
+    assert all("cannot read" in str(error) for error in said.values())
+
+
+@without_links
+@pytest.mark.parametrize("there", [True, False])
+def test_nothing_is_written_through_a_link(tmp_path: Path, there: bool) -> None:
+    (job,) = write(tmp_path / "in", (60, 40))
+    pointed = tmp_path / "elsewhere.png"
+    if there:
+        pointed.write_text("precious")
+    job.target.parent.mkdir()
+    job.target.symlink_to(pointed)
+    (outcome,) = colour(Picky(), [job])
+    assert "is there already" in str(outcome.error)
+    (outcome,) = colour(Picky(), [job], overwrite=True)
+    assert outcome.error is None
+    assert not job.target.is_symlink()
+    assert pointed.exists() == there
+    assert not there or pointed.read_text() == "precious"
+
+
+@without_links
+@pytest.mark.parametrize("there", [True, False])
+def test_no_link_leads_out_of_the_folder_of_results(tmp_path: Path, there: bool) -> None:
+    if there:
+        (tmp_path / "elsewhere").mkdir()
+    write(tmp_path / "in", (60, 40))
+    (tmp_path / "in").rename(tmp_path / "sub")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "sub").rename(tmp_path / "in/sub")
+    (tmp_path / "real").mkdir()
+    (tmp_path / "out").symlink_to("real")
+    (job,) = plan([tmp_path / "in"], tmp_path / "out")
+    assert job.target == tmp_path / "out/sub/00.png"
+    job.target.parent.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UsageError, match=r"out/sub is a symbolic link, and leads out of .*out"):
+        plan([tmp_path / "in"], tmp_path / "out")
+
+
+def test_colours_that_are_not_numbers_are_no_black_pictures(tmp_path: Path) -> None:
+    class Overflowing(nn.Module):
+        def forward(self, lightness: Tensor) -> Tensor:
+            return lightness.repeat(1, 2, 1, 1) * 1e38 * 1e38
+
+    (outcome,) = colour(Overflowing(), write(tmp_path / "in", (60, 40)))
+    assert outcome.error == f"{outcome.job.source}: the generator predicts colours that are not numbers"
+    assert not outcome.job.target.exists()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import itertools
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from zoo.data.augmentation import Augmentation
 from zoo.data.stream import Stream, batches
@@ -72,6 +74,26 @@ def test_going_on_from_any_position_sees_the_same_crops() -> None:
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning", "ignore:.*worker processes:UserWarning")
 def test_loader_processes_change_nothing() -> None:
     assert torch.equal(torch.cat(take(Slope(), 3)), torch.cat(take(Slope(), 3, workers=2)))
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning", "ignore:.*worker processes:UserWarning")
+def test_without_room_in_shared_memory_batches_come_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = torch.cat(take(Slope(), 3))
+
+    def full(_: Tensor) -> Tensor:
+        raise RuntimeError("unable to write to file </torch_1>: No space left on device (28)")
+
+    monkeypatch.setattr(Tensor, "share_memory_", full)
+    assert torch.equal(torch.cat(take(Slope(), 3, workers=1)), expected)
+
+
+def test_loaders_that_cannot_be_started_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(DataLoader, "__iter__", refused)
+    with pytest.raises(ZooError, match=r"no process that loads photographs can be started \(that disk is read-only\)"):
+        take(Slope(), 1, workers=1)
 
 
 def test_python_ends_though_somebody_holds_a_feed() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import socket
 import struct
 import sys
 import warnings
@@ -16,11 +17,11 @@ import numpy as np
 import pytest
 import torch
 from pictures import ALPHA, GREY, P3, RANDOM, RGB, camera_exif, grey_lightness, lightness_of, pixels, same, saved
-from PIL import Image, ImageCms
+from PIL import EpsImagePlugin, Image, ImageCms
 from torch import Tensor
 
 from zoo import photo
-from zoo.photo import PhotoError, color, find_photos, profiles, read_photo, read_rgb, reading, save_photo
+from zoo.photo import PhotoError, color, find_photos, opening, profiles, read_photo, read_rgb, reading, save_photo
 
 # ------------------------------------------------------------------------------------------------- modes
 
@@ -233,6 +234,31 @@ def test_missing_empty_and_other_files(tmp_path: Path) -> None:
     assert "a file, not a folder" in refused(tmp_path / "text.jpg" / "a.png")
 
 
+def test_a_program_that_is_named_like_a_photo_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ghostscript(*_: Any, **__: Any) -> None:
+        raise AssertionError("it was run")
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", ghostscript)
+    Image.fromarray(RGB).save(tmp_path / "a.eps")
+    (tmp_path / "a.eps").rename(tmp_path / "a.jpg")
+    assert "of a kind that zoo does not know" in refused(tmp_path / "a.jpg")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has none of these")
+@pytest.mark.parametrize("kind", ["pipe", "socket", "device"])
+def test_what_is_not_a_file_is_not_waited_for(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a.png"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/tty")
+    else:
+        end = socket.socket(socket.AF_UNIX)
+        end.bind(str(path))
+        end.close()
+    assert "a pipe, a socket or a device" in refused(path)
+
+
 @pytest.mark.skipif(
     sys.platform == "win32" or not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read all"
 )
@@ -390,6 +416,34 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     (album / "circle").symlink_to(album)
     (album / "link").symlink_to(tmp_path / "elsewhere")
     assert find_photos([album]) == [(album / "link" / "a.jpg", Path("link/a.jpg"))]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_link_in_a_circle_hides_no_other(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").symlink_to("a.jpg")
+    (tmp_path / "b.jpg").touch()
+    assert [file.name for file, _ in find_photos([tmp_path])] == ["a.jpg", "b.jpg"]
+    assert "cannot read" in refused(tmp_path / "a.jpg")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_is_replaced_by_the_photo(tmp_path: Path, there: bool) -> None:
+    pointed, link = tmp_path / "pointed.png", tmp_path / "link.png"
+    if there:
+        pointed.write_text("precious")
+    link.symlink_to(pointed)
+    save_photo(link, torch.zeros(3, 4, 5, dtype=torch.uint8))
+    assert not link.is_symlink()
+    assert read_rgb(link).shape == (3, 4, 5)
+    assert pointed.exists() == there
+    assert not there or pointed.read_text() == "precious"
+
+
+def test_a_photo_may_be_of_all_kinds_that_the_suffixes_name_and_no_others() -> None:
+    # Multi-picture files are JPEG files with more behind.
+    named = {Image.registered_extensions()[suffix] for suffix in photo.PHOTO_SUFFIXES} - {"MPO"}
+    assert set(opening.photo_formats()) == named
 
 
 def test_suffixes_are_ones_that_pillow_knows() -> None:

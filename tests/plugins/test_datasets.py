@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 from zoo_datasets import plugin
-from zoo_datasets.folder import GREY, TONED, folder
+from zoo_datasets.folder import CACHE_EDITION, GREY, TONED, folder
 from zoo_datasets.scenes import scenes
 from zoo_datasets.splitting import lot, members
 from zoo_datasets.torchvision import image_set
@@ -264,6 +264,18 @@ def test_a_pipe_does_not_hang_the_scan(tmp_path: Path) -> None:
     assert [item.path for item in folder(split="train", path=tmp_path).left_out] == ["pipe.jpg"]
 
 
+def test_a_program_that_is_named_like_a_photograph_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ghostscript(*_: Any, **__: Any) -> None:
+        raise AssertionError("it was run")
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", ghostscript)
+    fill(tmp_path)
+    colourful().save(tmp_path / "a.eps")
+    (tmp_path / "a.eps").rename(tmp_path / "a.jpg")
+    (left_out,) = folder(split="train", path=tmp_path).left_out
+    assert (left_out.path, left_out.reason) == ("a.jpg", "unreadable: it is not a picture")
+
+
 def test_photographs_are_upright_and_decoded_no_larger_than_asked(tmp_path: Path) -> None:
     for number in range(2):
         exif = Image.Exif()
@@ -337,7 +349,11 @@ def test_only_new_and_changed_files_are_looked_at_again(tmp_path: Path, monkeypa
     assert sorted(judged) == ["broken.jpg", "new.jpg"]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b'{"edition": 1, "files": [["0.jpg", 1]]}'])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"\xff\xfe", b'{"edition": %d, "files": [["0.jpg", 1]]}' % CACHE_EDITION],
+    ids=["empty", "half", "list", "binary", "short"],
+)
 def test_a_damaged_cache_is_ignored_and_replaced(tmp_path: Path, cache: Path, content: bytes) -> None:
     folder(split="train", path=fill(tmp_path, 2))
     (file,) = (cache / "zoo" / "folders").iterdir()

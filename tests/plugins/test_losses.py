@@ -11,12 +11,15 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save_file
+from tiny import tiny
 from torch import Tensor, nn
 from zoo_losses import plugin
 from zoo_losses.adversarial import CrossEntropy, Hinge, LeastSquares
 from zoo_losses.image import L1, L2, SmoothL1
 
 from zoo.errors import UsageError, ZooError
+from zoo.training.assembly import assemble
+from zoo.training.trainer import Trainer
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what third parties warn about while they are imported
@@ -303,6 +306,22 @@ def test_features_under_bfloat16_autocast() -> None:
         assert value.item() == pytest.approx(plain.item(), rel=0.05)
         value.backward()
         assert fake.grad.isfinite().all()
+
+
+def test_networks_of_losses_run_in_float32_whatever_the_trained_ones_run_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: set[tuple[bool, torch.dtype]] = set()
+    forward = features.FeatureNetwork.forward
+
+    def noted(self: features.FeatureNetwork, rgb: Tensor) -> dict[int, Tensor]:
+        found = forward(self, rgb)
+        seen.update((torch.is_autocast_enabled("cpu"), feature.dtype) for feature in found.values())
+        return found
+
+    monkeypatch.setattr(features.FeatureNetwork, "forward", noted)
+    options = f"net={NET},weights=random"
+    photos = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    Trainer(assemble(tiny(loss=f"vgg:{options}+gram:{options}+adv", precision="bf16"))).step(photos)
+    assert seen == {(False, torch.float32)}
 
 
 def test_plugin_offers_what_exists() -> None:

@@ -1,22 +1,32 @@
 """Every decoder of segmentation-models-pytorch as a generator."""
 
+from __future__ import annotations
+
 import copy
+import dataclasses
 import inspect
+import json
+import shutil
 import time
 import typing
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
 from pydantic import TypeAdapter, ValidationError
 from safetensors.torch import load, save
+from torch import Tensor, nn
 from zoo_smp.plugin import SUMMARIES
 
 from zoo.errors import UsageError, ZooError
+from zoo.testing.subject import pictures
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what third parties warn about while they are imported
+    import segmentation_models_pytorch as smp
+    import timm
     from zoo_smp import model as models
 
 
@@ -32,6 +42,49 @@ NARROW: dict[str, dict[str, object]] = {
     "segformer": {"decoder_segmentation_channels": 16},
     "dpt": {"decoder_intermediate_channels": (8, 8, 8, 8), "decoder_fusion_channels": 8},
 }
+
+
+class Hub:
+    """A cache of the hub's, in which weights can be put as if they had been fetched."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self.monkeypatch = monkeypatch
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(folder))
+
+    def keep(
+        self, encoder: str, mean: Sequence[float], std: Sequence[float], filename: str = "model.safetensors"
+    ) -> None:
+        """Put random weights of an encoder there, said to be trained on pictures of these statistics."""
+        torch.manual_seed(1)
+        if encoder.startswith("tu-"):
+            model = encoder.removeprefix("tu-")
+            config = dataclasses.replace(timm.get_pretrained_cfg(model), mean=mean, std=std)
+            self.monkeypatch.setattr("timm.get_pretrained_cfg", lambda name: config)
+            hub_id, revision = config.hf_hub_id, "0" * 40
+            state = timm.create_model(model).state_dict()
+        else:
+            hub_id, revision = smp.encoders.encoders[encoder]["pretrained_settings"]["imagenet"].values()
+            state = smp.encoders.get_encoder(encoder, weights=None).state_dict()
+        repository = self.folder / ("models--" + hub_id.replace("/", "--"))
+        snapshot = repository / "snapshots" / revision
+        for path in (repository / "refs", snapshot):
+            path.mkdir(parents=True)
+        (repository / "refs" / "main").write_text(revision)
+        (snapshot / "config.json").write_text(json.dumps({"mean": mean, "std": std}))
+        if filename == "pytorch_model.bin":
+            torch.save(state, snapshot / filename)
+        else:
+            (snapshot / filename).write_bytes(save(state))
+
+    def empty(self) -> None:
+        """Leave nothing there."""
+        shutil.rmtree(self.folder)
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
+    return Hub(tmp_path / "hub", monkeypatch)
 
 
 def make(name: str, **options: object) -> models.SmpGenerator:
@@ -95,6 +148,15 @@ def test_unused_stages_of_the_encoder_are_frozen() -> None:
     assert frozen == {"layer3", "layer4"}
 
 
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_is_made_where_no_gradients_are_kept(mode: typing.Any) -> None:
+    with mode():
+        net = make("pspnet", encoder="resnet18")
+        assert net(torch.randn(1, 1, 32, 32)).shape == (1, 2, 32, 32)
+    assert any(not p.requires_grad for p in net.parameters())
+    assert any(p.requires_grad for p in net.parameters())
+
+
 @pytest.mark.slow
 def test_encoders_that_want_one_size_take_any() -> None:
     swin = make("segformer", encoder="tu-swin_tiny_patch4_window7_224", encoder_depth=3, **NARROW["segformer"]).eval()
@@ -102,12 +164,86 @@ def test_encoders_that_want_one_size_take_any() -> None:
         assert swin(torch.randn(1, 1, 64, 96)).shape == (1, 2, 64, 96)
 
 
-def test_grey_photo_is_srgb_normalized() -> None:
+@pytest.mark.parametrize("name", SUMMARIES)
+def test_begins_grey(name: str) -> None:
+    real = pictures(batch=2, size=128)
+    torch.manual_seed(0)
+    net = make(name, **NARROW[name])
+    torch.manual_seed(0)
+    again = make(name, **NARROW[name]).state_dict()
+    assert all(torch.equal(value, again[key]) for key, value in net.state_dict().items())
+    error = (net(real.lightness) - real.chroma).abs().mean()
+    assert error.item() == pytest.approx(real.chroma.abs().mean().item(), rel=0.05)
+    # Near it only: from zero, the first step would reach no other layer.
+    error.backward()
+    first = next(net.parameters())
+    assert first.grad.abs().max() > 0
+
+
+def test_grey_photo_is_srgb() -> None:
     # L* 0, 50 and 100 in sRGB: 0, 118.9/255 (the known middle grey) and 1.
     grey = models.grey_photo(torch.tensor([-1.0, 0.0, 1.0]).view(1, 1, 1, 3))
-    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-    rgb = grey[0, :, 0].T * std + mean
-    assert torch.allclose(rgb, torch.tensor([[0.0], [0.4663], [1.0]]).expand(3, 3), atol=1e-3)
+    assert grey.flatten().tolist() == pytest.approx([0, 0.4663, 1], abs=1e-3)
+
+
+STATISTICS = {
+    "ImageNet's": models.IMAGENET,
+    "halves": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "CLIP's": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
+}
+
+
+@pytest.mark.parametrize(
+    ("encoder", "name"), [("mobilenet_v2", "ImageNet's"), *(("tu-test_resnet", name) for name in STATISTICS)]
+)
+def test_an_adapted_stem_is_as_strong_as_the_one_for_rgb(encoder: str, name: str, hub: Hub) -> None:
+    hub.keep(encoder, *STATISTICS[name])
+    real = pictures(batch=4, size=64)
+    made = [make("unet", encoder=encoder, weights="imagenet", stem=stem).eval() for stem in ("repeat", "adapt")]
+    with torch.no_grad():
+        wanted, found = (first_activations(net, real.lightness) for net in made)
+    assert (wanted.std() / found.std()).item() == pytest.approx(1, abs=0.1)
+    assert (wanted - found).norm() < 0.25 * wanted.norm()
+
+
+def first_activations(net: models.SmpGenerator, lightness: Tensor) -> Tensor:
+    """Return what comes out of a generator's first convolution."""
+    seen: list[Tensor] = []
+    first = next(layer for layer in net.modules() if isinstance(layer, nn.Conv2d))
+    with first.register_forward_hook(lambda layer, inputs, output: seen.append(output)):
+        net(lightness)
+    return seen[0]
+
+
+@pytest.mark.parametrize("encoder", ["mobilenet_v2", "tu-test_resnet"])
+def test_pictures_have_the_statistics_that_the_weights_were_trained_with(encoder: str, hub: Hub) -> None:
+    mean, std = (0.1, 0.2, 0.3), (0.4, 0.5, 0.6)
+    hub.keep(encoder, mean, std)
+    net = make("unet", encoder=encoder, weights="imagenet", stem="repeat", **NARROW["unet"]).eval()
+    seen: list[Tensor] = []
+    net.model.register_forward_hook(lambda model, inputs, output: seen.append(inputs[0]))
+    net(torch.ones(1, 1, 32, 32))
+    assert seen[0].mean(dim=(0, 2, 3)).tolist() == pytest.approx([0.9 / 0.4, 0.8 / 0.5, 0.7 / 0.6], abs=1e-4)
+    # A saved model brings them along: nothing is fetched to restore it.
+    hub.empty()
+    other = make("unet", encoder=encoder, weights="imagenet", stem="repeat", restoring=True, **NARROW["unet"]).eval()
+    other.load_state_dict(load(save(net.state_dict())))
+    x = torch.randn(1, 1, 32, 32)
+    assert torch.equal(net(x), other(x))
+
+
+def test_weights_without_their_statistics_are_not_guessed_about(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    hub.keep("mobilenet_v2", *models.IMAGENET)
+    next(hub.folder.rglob("config.json")).unlink()
+    with pytest.raises(ZooError, match=r"^Could not fetch the configuration of the weights 'imagenet' of mobilenet_v2"):
+        make("unet", encoder="mobilenet_v2", weights="imagenet")
+
+
+def test_without_pretrained_weights_they_are_imagenets() -> None:
+    net = make("unet", **NARROW["unet"])
+    assert net.mean.shape == net.std.shape == (1, 3, 1, 1)
+    assert torch.equal(torch.stack([net.mean, net.std]).flatten(), torch.tensor(models.IMAGENET).flatten())
 
 
 def test_copies_and_travels_through_safetensors() -> None:
@@ -173,30 +309,9 @@ def test_without_a_network_it_says_so_at_once(
     ],
 )
 def test_weights_that_were_fetched_before_are_what_the_libraries_make_of_them(
-    name: str, encoder: str, filename: str, stem: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    name: str, encoder: str, filename: str, stem: str, hub: Hub
 ) -> None:
-    import segmentation_models_pytorch as smp
-    import timm
-
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    if encoder.startswith("tu-"):
-        model = encoder.removeprefix("tu-")
-        hub_id, revision = timm.get_pretrained_cfg(model).hf_hub_id, "0" * 40
-        state = timm.create_model(model).state_dict()
-    else:
-        hub_id, revision = smp.encoders.encoders[encoder]["pretrained_settings"]["imagenet"].values()
-        state = smp.encoders.get_encoder(encoder).state_dict()
-    repository = tmp_path / ("models--" + hub_id.replace("/", "--"))
-    snapshot = repository / "snapshots" / revision
-    for folder in (repository / "refs", snapshot):
-        folder.mkdir(parents=True)
-    (repository / "refs" / "main").write_text(revision)
-    (snapshot / "config.json").write_text("{}")
-    if filename == "pytorch_model.bin":
-        torch.save(state, snapshot / filename)
-    else:
-        (snapshot / filename).write_bytes(save(state))
-
+    hub.keep(encoder, *models.IMAGENET, filename=filename)
     torch.manual_seed(0)
     net = make(name, encoder=encoder, weights="imagenet", stem=stem, **NARROW[name]).model.eval()
     torch.manual_seed(0)
@@ -208,6 +323,7 @@ def test_weights_that_were_fetched_before_are_what_the_libraries_make_of_them(
         theirs = architecture(
             encoder, encoder_weights="imagenet", in_channels=channels, classes=2, **NARROW[name], **extra
         )
+    models.begin_grey(theirs)
     found, expected = net.state_dict(), theirs.eval().state_dict()
     assert list(found) == list(expected)
     # A vision transformer is made at the second try only, so that the random numbers of its decoder are others.

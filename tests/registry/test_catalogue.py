@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +193,7 @@ def test_default_options_count_where_none_are_written(defaults: Path) -> None:
 def test_show_measures_with_default_options(defaults: Path) -> None:
     shown = CliRunner().invoke(app, ["show", "unet-deep:norm=none", "--size", "16"])
     assert shown.exit_code == 0, shown.output
-    assert "\nwith base=8,dropout=false,norm=none at 16×16:\n" in shown.stdout
+    assert "\nwith base=8,norm=none,dropout=false at 16×16:\n" in shown.stdout
 
 
 def test_what_is_written_wins(defaults: Path) -> None:
@@ -209,7 +211,7 @@ def test_default_fields_count_where_a_recipe_has_none(defaults: Path) -> None:
 def test_a_recipe_of_a_file_says_all_itself(defaults: Path, tmp_path: Path) -> None:
     """So that what a run wrote down means the same beside any registry.toml."""
     recipe = resolve(find_recipe("landscapes", device="auto")).recipe
-    assert recipe.generator == "unet-deep:base=8,dropout=false,norm=instance"
+    assert recipe.generator == "unet/unet-deep:base=8,depth=none,norm=instance,dropout=false,up=transposed"
     defaults.write_text(DEFAULTS.replace("base = 8", "base = 99\nup = 'resize'").replace("gram", "vgg"))
     registry.get.cache_clear()
     file = write(tmp_path / "run" / "recipe.toml", recipe.to_toml())
@@ -266,3 +268,116 @@ def test_defaults_leave_to_others_what_makes_no_sense(defaults: Path) -> None:
 def test_lines_are_found(keys: list[str], line: int) -> None:
     text = '# a = 1\na = 1 # b = 3\nlist = ["b", "c"]\n[b]\nc = {d = 1}\n\n  [ b . "x.y" ]\nz=1\n'
     assert line_of(text, keys) == line
+
+
+# ------------------------------------------------------------------------------------------------- whose it is
+
+
+@pytest.fixture
+def strangers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A registry.toml of somebody else's, in a folder above the working folder."""
+    path = write(tmp_path / "shared" / "registry.toml", '[recipes.theirs]\nextends = "demo"\n')
+    below = tmp_path / "shared" / "below"
+    below.mkdir()
+    monkeypatch.chdir(below)
+    if os.getuid() == 0:
+        os.chown(path, 54321, -1)
+    else:
+        monkeypatch.setattr(os, "getuid", lambda: 54321)
+    return path
+
+
+def test_somebody_elses_file_is_not_taken_and_that_is_said(strangers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalogue = load_catalogue()
+    assert catalogue.project is None
+    assert "theirs" not in catalogue.recipes
+    (said,) = catalogue.passed_over
+    assert said.startswith(f"{strangers} belongs to the user ")
+    assert said.endswith(f"and is not taken: copy it, or allow it with ZOO_TRUST={strangers}")
+    listed = CliRunner().invoke(app, ["registry"])
+    assert said in listed.stderr
+    monkeypatch.setenv("ZOO_TRUST", str(strangers))
+    assert "theirs" in load_catalogue().recipes
+
+
+def test_the_nearest_of_ones_own_is_taken_instead(strangers: Path) -> None:
+    if os.getuid() == 0:
+        mine = write(strangers.parents[1] / "registry.toml", '[recipes.mine]\nextends = "demo"\n')
+        catalogue = load_catalogue()
+        assert catalogue.project == mine
+        assert "mine" in catalogue.recipes
+        assert "theirs" not in catalogue.recipes
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives files away")
+def test_neither_end_of_a_link_may_be_somebody_elses(tmp_path: Path) -> None:
+    mine = write(tmp_path / "mine.toml", "")
+    (tmp_path / "registry.toml").symlink_to(mine)
+    assert load_catalogue().project
+    os.chown(tmp_path / "registry.toml", 54321, -1, follow_symlinks=False)
+    assert load_catalogue().project is None
+
+
+def test_the_projects_file_is_named_as_such(tmp_path: Path) -> None:
+    path = write(tmp_path / "registry.toml", '[recipes.mine]\nextends = "demo"\n')
+    assert f"# 2: {path}  (this project's)\n" in CliRunner().invoke(app, ["registry"]).stdout
+    ran = CliRunner().invoke(app, ["run", "--gen", "nope"])
+    assert ran.exit_code == 2
+    words = ["run", "-r", "demo", "--size", "32", "--batch", "2", "--device", "cpu", "--set", "workers=0", "--dry-run"]
+    ran = CliRunner().invoke(app, words)
+    assert ran.stderr.count(f"note: {path} has a say in this run; `zoo registry` shows what it says\n") == 1
+
+
+# ------------------------------------------------------------------------------------------------- consent
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "asked"),
+    [
+        ('default = "mine"\n[recipes.mine]\nextends = "deep"\n', [], False),
+        ('default = "mine"\n[recipes.mine]\nextends = "deep"\n', ["--recipe", "mine"], True),
+        ('[recipes.mine]\nextends = "demo"\n', ["--gen", "smp-unet"], True),
+        ('default = "mine"\n[recipes.mine]\nextends = "deep"\n', ["--gen", "smp-unet"], True),
+        ("[options.generator.smp-unet]\nencoder = 'resnet50'\n", ["--gen", "smp-unet"], False),
+    ],
+)
+def test_what_only_a_registry_toml_asks_for_is_not_downloaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, words: list[str], asked: bool
+) -> None:
+    """Where the command line asks for it, it is tried, and here there is no network."""
+    path = write(tmp_path / "registry.toml", text)
+    loss = ["--loss", "l1", "--critic", "none", "--data", "scenes:length=4", "--device", "cpu"]
+    said = CliRunner().invoke(app, ["run", *words, *loss, "--dry-run"]).stderr.splitlines()[-1]
+    assert said.startswith("error: generator smp-unet: ")
+    assert ("Could not fetch the weights 'imagenet'" in said) == asked
+    assert (f"would be downloaded. {path if 'extends' not in text else ''}" in said) != asked
+    assert ("name the recipe there (--recipe NAME)" in said) != asked
+
+
+def test_a_tracker_sends_nothing_that_only_a_registry_toml_asks_for(tmp_path: Path) -> None:
+    path = write(tmp_path / "registry.toml", '[fields]\ntrack = "wandb"\n')
+    words = ["run", "--recipe", "demo", "--size", "32", "--batch", "2", "--device", "cpu", "--set", "workers=0"]
+    ran = CliRunner().invoke(app, [*words, "--steps", "1"], env={"WANDB_MODE": "online"})
+    assert ran.exit_code == 2
+    assert f"would be sent to Weights & Biases. {path}, line 2, asks for that" in ran.stderr
+    assert not Path("runs").exists()
+
+
+# ------------------------------------------------------------------------------------------------- a thousand recipes
+
+
+def test_a_thousand_recipes_that_extend_one_another_are_read_at_once(tmp_path: Path) -> None:
+    chain = [f'[recipes.r{n}]\nextends = "r{n - 1}"\n' for n in range(1, 1500)]
+    write(tmp_path / "registry.toml", '[recipes.r0]\nextends = "demo"\n' + "".join(chain))
+    start = time.perf_counter()
+    assert CliRunner().invoke(app, ["list"]).stdout.count("extends r") == 1499
+    assert find_recipe("r1499").generator == find_recipe("demo").generator
+    assert CliRunner().invoke(app, ["registry"]).stdout.count("extends = ") >= 1500
+    assert time.perf_counter() - start < 10
+
+
+def test_a_thousand_recipes_in_a_circle_are_one_problem(tmp_path: Path) -> None:
+    chain = [f'[recipes.r{n}]\nextends = "r{(n + 1) % 1500}"\n' for n in range(1500)]
+    path = write(tmp_path / "registry.toml", "".join(chain) + '[recipes.x]\nextends = "r7"\n')
+    (remark,) = registry.get().remarks
+    assert remark == f"{path}, line 3000: these recipes extend one another: r0 -> r1 -> r2 -> … -> r1498 -> r1499 -> r0"

@@ -122,7 +122,7 @@ def test_the_merged_registry_says_where_each_line_is_from(tmp_path: Path) -> Non
     shown = zoo_("registry").stdout
     shipped = (ROOT / "registry.toml").read_text(encoding="utf-8").splitlines()
     generator = shipped.index('generator = "unet-deep"', shipped.index("[recipes.landscapes]")) + 1
-    assert shown.startswith(f"# 1: {ROOT / 'registry.toml'}\n# 2: {users}\n# 3: {project}\n")
+    assert shown.startswith(f"# 1: {ROOT / 'registry.toml'}\n# 2: {users}  (yours)\n# 3: {project}  (this project's)\n")
     for line in (
         'default = "landscapes"  # 1, line 5',
         'disabled = ["a", "b"]  # 2, line 1; 3, line 1',

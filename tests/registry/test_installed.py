@@ -245,7 +245,7 @@ def fail(): raise ZeroDivisionError("oh")
     assert zoo_("sums", "add", "3", site=tmp_path / "site").stdout == "4\n"
     failed = zoo_("sums", "fail", site=tmp_path / "site")
     assert failed.returncode == 1
-    assert "error: ZeroDivisionError: oh\nThis is a fault of zoo or of a plugin" in failed.stderr
+    assert "error: ZeroDivisionError: oh\nThis is a fault of the command sums of the plugin sums (" in failed.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -8,7 +9,7 @@ import pytest
 from pydantic import Field
 
 from zoo.errors import UsageError
-from zoo.registry.options import absolute_paths, check_options, filled_in, options_of
+from zoo.registry.options import check_options, filled_in, options_of, unlike_defaults, written_out
 
 
 def factory(
@@ -102,7 +103,29 @@ def test_zoo_fills_in_only_what_a_factory_asks_for() -> None:
 
 def test_paths_become_absolute(tmp_path: Path) -> None:
     given = {"path": "x", "base": "1"}
-    assert absolute_paths(given, check(**given)) == {"path": str(tmp_path / "x"), "base": "1"}
+    written = written_out(factory, "generator", given, check(**given))
+    assert {name: written[name] for name in given} == {"path": str(tmp_path / "x"), "base": "1"}
+
+
+def test_every_option_is_written_out_and_reads_the_same() -> None:
+    written = written_out(factory, "generator", {"scale": "1.50"}, check(scale="1.50"))
+    assert written == {
+        "base": "64", "norm": "batch", "dropout": "true", "depth": "none", "layers": "0,1", "widths": "8",
+        "path": "none", "scale": "1.50",
+    }  # fmt: skip
+    values = check(**written)
+    assert list(values.pop("widths")) == [8]
+    defaults = {name: p.default for name, p in inspect.signature(factory).parameters.items() if name in values}
+    assert values == {**defaults, "scale": 1.5}
+    assert unlike_defaults(factory, "generator", written) == {"scale": "1.50"}
+
+
+def test_a_default_that_cannot_be_typed_is_left_out() -> None:
+    def odd(*, a: int = None, b: str | None = "none", d: Any = print, e: tuple[int, ...] = (), f: float = 0.1) -> None:  # type: ignore[assignment]  # noqa: RUF013
+        pass
+
+    assert written_out(odd, "loss", {}, {}) == {"e": "", "f": "0.1"}
+    assert check_options(odd, "loss", {"e": ""}, "loss odd") == {"e": ()}
 
 
 def test_a_choice_may_be_among_numbers() -> None:

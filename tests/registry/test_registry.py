@@ -173,4 +173,4 @@ def test_a_component_wins_over_a_folder_of_its_name(tmp_path: Path) -> None:
 def test_paths_are_made_absolute(photos: Path) -> None:
     known = registry.get()
     spec = known.part("dataset", "photos/").spec
-    assert spec.options == {"path": str(photos)}
+    assert spec.options["path"] == str(photos)

@@ -79,7 +79,7 @@ def test_all_of_it_trains_and_colours(site: Path, photos: Path) -> None:
     assert "finished: runs/theirs" in trained.stdout
 
     about = read_about("runs/theirs")
-    assert about["recipe"]["loss"] == "5*tiny-mean:power=2+1*tiny-wgan"
+    assert about["recipe"]["loss"] == "5*tiny/tiny-mean:power=2+1*tiny/tiny-wgan"
     assert about["generator"] == {
         "name": "tiny-gen",
         "plugin": "tiny",

@@ -35,7 +35,7 @@ from zoo.testing.subject import Subject
 
 WRONG: list[tuple[Kind, Callable[..., Any], str, str]] = [
     ("generator", faulty.WrongShape, "output shapes", "chroma of shape (2, 3, 64, 64), expected (2, 2, 64, 64)"),
-    ("generator", faulty.OddRefused, "output shapes", "fails on 75 × 50 pixels, an odd size: ZooError: the generator"),
+    ("generator", faulty.OddRefused, "output shapes", "fails on 75 × 50 pixels, an odd size: BrokenContractError: "),
     ("generator", faulty.Idle, "gradients", "no gradient reaches spare.weight, spare.bias: use them in forward"),
     ("generator", faulty.NanOnBlack, "extreme input", "a picture that is all black gives NaN or infinity in training"),
     ("generator", faulty.Moody, "deterministic",

@@ -19,9 +19,9 @@ compile_ = torch.compile
 def through(monkeypatch: pytest.MonkeyPatch, backend: str | Callable[..., Any]) -> list[torch.nn.Module]:
     seen: list[torch.nn.Module] = []
 
-    def recorded(network: torch.nn.Module, mode: str) -> Any:
+    def recorded(network: torch.nn.Module, mode: str, dynamic: bool) -> Any:
         seen.append(network)
-        return compile_(network, backend=backend)
+        return compile_(network, backend=backend, dynamic=dynamic)
 
     monkeypatch.setattr(torch, "compile", recorded)
     torch._dynamo.reset()

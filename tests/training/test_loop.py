@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import copy
 import json
+import multiprocessing
 import signal
+import threading
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -12,6 +15,7 @@ from tiny import TINY, Notes, same, weights
 from tiny import tiny as smaller
 from torch import Tensor
 
+import zoo.training.assembly
 import zoo.training.loop
 from zoo import Recipe, load_model, registry, train
 from zoo.errors import UsageError
@@ -19,6 +23,7 @@ from zoo.photo import Photo
 from zoo.run import Run, list_runs
 from zoo.training import dry_run, resume
 from zoo.training.assembly import assemble
+from zoo.training.checkpoint import load_checkpoint
 from zoo.training.trainer import Trainer
 
 
@@ -33,7 +38,7 @@ def test_a_run_writes_its_folder() -> None:
     run = train(tiny(steps=12), name="mine", callback=notes)
     assert run.path == Path("runs/mine")
     assert {path.name for path in run.path.iterdir() if path.name[0] != "."} == {
-        "recipe.toml", "run.json", "metrics.jsonl", "samples", "checkpoints", "model.safetensors", "best.safetensors",
+        "recipe.toml", "run.json", "metrics.jsonl", "samples", "checkpoints", "model.safetensors", "last.safetensors",
     }  # fmt: skip
     assert run.info["state"] == "finished"
     assert run.info["progress"]["steps"] == 12
@@ -127,6 +132,92 @@ def test_a_stopped_run_goes_on_exactly(
     assert (resumed.samples / "step-00000012.png").read_bytes() == (whole.samples / "step-00000012.png").read_bytes()
 
 
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning", "ignore:.*worker processes:UserWarning")
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_signal_is_heard_while_the_photographs_do_not_come(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    cached = zoo.training.assembly.cached
+
+    class Stuck:
+        """Photographs on a disk that does not answer any more after a while."""
+
+        def __init__(self, photos: Any) -> None:
+            self.photos = photos
+
+        def __len__(self) -> int:
+            return len(self.photos)
+
+        def __getitem__(self, index: int) -> Tensor:
+            while stuck.is_set():
+                time.sleep(0.01)
+            return cast(Tensor, self.photos[index])
+
+    stuck = multiprocessing.Event()
+    monkeypatch.setattr(zoo.training.assembly, "cached", lambda photos: Stuck(cached(photos)))
+    step = Trainer.step
+
+    def stopping(self: Trainer, photos: Tensor, stage: Any) -> dict[str, Tensor]:
+        if self.steps == 2:
+            stuck.set()
+            threading.Timer(0.5, signal.raise_signal, [signal.SIGTERM]).start()
+        return step(self, photos, stage)
+
+    monkeypatch.setattr(Trainer, "step", stopping)
+    start = time.monotonic()
+    run = train(tiny(steps=2000, workers=workers), name="mine")
+    assert run.info["state"] == "interrupted"
+    assert time.monotonic() - start < 20
+    assert load_checkpoint(run.checkpoints)[1]["steps"] == run.info["progress"]["steps"]
+
+
+def test_losses_keep_their_order_when_a_run_is_resumed() -> None:
+    recipe = tiny(steps=20, loss="smooth-l1+l1+adv", val_every=5)
+    run = train(recipe.changed(steps=5), name="mine")
+    resume(run, extend=True, steps=20)
+    orders = [list(line["losses"]) for line in run.metrics if "losses" in line]
+    assert orders == [["critic", "smooth-l1", "l1", "adv"]] * len(orders)
+
+
+def test_validations_and_checkpoints_keep_to_their_part_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Epochs of 5 steps take a moment, and a validation that takes longer does not come at each of them."""
+    validate = zoo.training.loop.validate
+
+    def slow(*arguments: Any) -> Any:
+        time.sleep(0.5)
+        return validate(*arguments)
+
+    monkeypatch.setattr(zoo.training.loop, "validate", slow)
+    free = tiny(steps=40, val_every=None)
+    run = train(free, name="mine")
+    assert [line["step"] for line in run.metrics if "val" in line] == [5, 40]
+    monkeypatch.setattr(zoo.training.loop, "OVERHEAD", 1.0)
+    run = train(free, name="all")
+    assert [line["step"] for line in run.metrics if "val" in line] == list(range(5, 41, 5))
+
+
+def test_metrics_stand_beside_those_of_grey() -> None:
+    run = train(tiny(steps=10, val_every=5), name="mine")
+    found = [line for line in run.metrics if "val" in line]
+    assert all(line["grey"].keys() == line["val"].keys() for line in found)
+    assert found[0]["grey"] == found[1]["grey"] == run.info["grey"]
+    assert found[0]["grey"]["colourfulness"] == pytest.approx(0, abs=1e-3)
+    assert found[0]["grey"]["chroma_error"] > 1
+
+
+def test_the_model_is_the_best_one_and_the_newest_lies_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = iter([3.0, 1.0, 2.0, 4.0])
+    monkeypatch.setattr("zoo_metrics.metrics.ChromaError.__call__", lambda *_: 9.0)
+    validate = zoo.training.loop.validate
+
+    def scored(*arguments: Any) -> Any:
+        metrics, picture = validate(*arguments)
+        return {**metrics, "chroma_error": next(scores)}, picture
+
+    monkeypatch.setattr(zoo.training.loop, "validate", scored)
+    run = train(tiny(steps=20, val_every=5), name="mine")
+    assert load_model(run.path).provenance["steps"] == 10
+    assert load_model(run.path / "last.safetensors").provenance["steps"] == 20
+
+
 def test_a_run_that_dies_keeps_what_it_learned(monkeypatch: pytest.MonkeyPatch) -> None:
     step = Trainer.step
 
@@ -189,7 +280,7 @@ def test_without_a_critic_there_are_image_losses_alone() -> None:
 def test_a_rehearsal_takes_one_step_and_leaves_nothing() -> None:
     parts, losses = dry_run(tiny())
     assert set(losses) == {"critic", "l1", "adv"}
-    assert parts.recipe.loss == "100*l1+1*adv"
+    assert parts.recipe.loss == "100*losses/l1+1*losses/adv:smooth=0.0,r1=0.0,r1_every=16"
     assert not Path("runs").exists()
 
 

@@ -114,6 +114,33 @@ def test_a_step_that_is_not_a_number_changes_nothing_and_is_counted(monkeypatch:
     assert not torch.equal(before["generator/up.0.conv.weight"], trainer.state()[0]["generator/up.0.conv.weight"])
 
 
+@pytest.mark.parametrize("network", ["generator", "critic"])
+def test_one_forward_pass_that_is_not_a_number_spoils_no_statistics(
+    network: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    norms = {"generator": "unet-shallow:base=4,dropout=false", "critic": "patch:base=4,layers=2"}
+    trainer = Trainer(assemble(tiny(**norms)))
+    trainer.step(photos())
+    before = {name: buffer.clone() for name, buffer in buffers(trainer).items()}
+    inside = getattr(trainer.assembly, network)
+    norm = next(module for module in inside.modules() if isinstance(module, torch.nn.BatchNorm2d))
+    hook = norm.register_forward_pre_hook(lambda _, given: (given[0] * float("inf"),))
+    trainer.step(photos())
+    hook.remove()
+    assert int(trainer.skipped) == 1
+    assert all(torch.equal(buffer, before[name]) for name, buffer in buffers(trainer).items())
+    for _ in range(3):
+        trainer.step(photos())
+    assert int(trainer.skipped) == 1
+    assert all(value.isfinite().all() for net in trainer.networks.values() for value in net.state_dict().values())
+    assert not torch.equal(next(iter(buffers(trainer).values())), next(iter(before.values())))
+
+
+def buffers(trainer: Trainer) -> dict[str, Tensor]:
+    nets = {"generator": trainer.assembly.generator, "critic": trainer.assembly.critic}
+    return {f"{name}.{key}": value for name, net in nets.items() if net for key, value in net.named_buffers()}
+
+
 def test_single_bad_steps_are_survived(monkeypatch: pytest.MonkeyPatch) -> None:
     spoil(monkeypatch, lambda call: call % 4 == 0)
     run = train(tiny(steps=20))
@@ -232,7 +259,7 @@ def test_a_full_disk_does_not_end_the_training(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_folder_that_is_removed_is_made_anew() -> None:
     class Removing(Notes):
-        def on_validation(self, step: int, metrics: dict[str, float], sample: Path) -> None:
+        def on_validation(self, step: int, metrics: dict[str, float], grey: dict[str, float], sample: Path) -> None:
             if step == 8:
                 # The checkpoint of step 4 may still be under way.
                 shutil.rmtree("runs/mine", ignore_errors=True)
@@ -334,12 +361,13 @@ def test_milestones_and_the_best_are_kept() -> None:
     assert {"step-00000005", "step-00000010", "step-00000015", "step-00000020"} >= kept
     assert {"step-00000005", "step-00000010", "step-00000020"} <= kept
     assert {path.name for path in run.path.glob("*.safetensors")} == {
-        "model.safetensors", "best.safetensors", "epoch-1.safetensors", "epoch-2.safetensors",
+        "model.safetensors", "last.safetensors", "epoch-1.safetensors", "epoch-2.safetensors",
         "epoch-4.safetensors",
     }  # fmt: skip
     assert load_model(run.path / "epoch-1.safetensors").provenance["epochs"] == 1
     errors = {line["step"]: line["val"]["chroma_error"] for line in run.metrics if "val" in line}
-    best = load_model(run.path / "best.safetensors")
+    best = load_model(run.path)
+    assert load_model(run.path / "last.safetensors").provenance["steps"] == 20
     assert best.provenance["steps"] == min(errors, key=lambda step: errors[step])
 
 

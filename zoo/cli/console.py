@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import codecs
 import os
+from typing import IO, Any
 
 from rich.console import Console
+from rich.text import Text
+
+from zoo.files import printable
 
 
 class _Console(Console):
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Render text, with the names of files in it, so that nothing in it acts on the terminal."""
+        return super().render_str(printable(text), **options)
+
     def on_broken_pipe(self) -> None:
         """Go on in silence when whoever read the output, such as `head`, has seen enough: a run does not end for it."""
         self.quiet = True
@@ -17,3 +26,32 @@ class _Console(Console):
 def make_console(*, stderr: bool = False) -> Console:
     """Return a console on the standard output, or the standard error."""
     return _Console(stderr=stderr, highlight=False)
+
+
+_LOOKALIKES = str.maketrans(
+    {"…": "...", "×": "x", "–": "-", "—": "-", "·": "-", "→": "->", "≤": "<=", "≥": ">=", "“": '"', "”": '"', "’": "'"}
+)
+
+
+def write_anything(stream: IO[str]) -> None:
+    """Have a stream write what its encoding has no bytes for as well as it can, rather than fail.
+
+    Terminals without UTF-8 get characters that look alike; the parts of file names that are no text go out as the bytes
+    that they are.
+    """
+    # What a test or a notebook puts in the place of a stream may have no encoding.
+    if reconfigure := getattr(stream, "reconfigure", None):
+        reconfigure(errors=_ERRORS)
+
+
+def _lookalike(error: UnicodeError) -> tuple[str | bytes, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    found = error.object[error.start]
+    if "\udc80" <= found <= "\udcff":
+        return bytes([ord(found) - 0xDC00]), error.start + 1
+    similar = found.translate(_LOOKALIKES)
+    return similar if similar.isascii() else ascii(found)[1:-1], error.start + 1
+
+
+_ERRORS = "zoo-lookalikes"
+codecs.register_error(_ERRORS, _lookalike)

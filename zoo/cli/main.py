@@ -11,8 +11,9 @@ from typer.core import TyperCommand, TyperGroup
 
 from zoo.cli import commands
 from zoo.cli.commands import check, colorize, init, list_, plugin, plugins, recipe, registry, resume, run, runs, show
+from zoo.cli.console import write_anything
 from zoo.errors import INTERRUPTED, ZooError
-from zoo.files import explain_os_error
+from zoo.files import explain_os_error, printable
 
 if TYPE_CHECKING:
     from zoo.registry.offers import Command
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
 
 class _Group(TyperGroup):
     """Shows errors to people in a few words, a traceback only with --debug; has the commands of plugins, too."""
+
+    def main(self, *args: Any, **more: Any) -> Any:
+        """Answer the command line, on whatever terminal it was typed."""
+        # Every Python that is started from here on, such as torchrun's or a loader's: what lies in the working folder
+        # is not for them to import.
+        os.environ["PYTHONSAFEPATH"] = "1"
+        for stream in (sys.stdout, sys.stderr):
+            write_anything(stream)
+        return super().main(*args, **more)
 
     def list_commands(self, ctx: Any) -> list[str]:
         own = super().list_commands(ctx)
@@ -67,10 +77,9 @@ class _Group(TyperGroup):
         except Exception as error:
             if ctx.params.get("debug") or _is_misuse(error):
                 raise
-            _say(
-                f"error: {type(error).__name__}: {error}\nThis is a fault of zoo or of a plugin: `zoo --debug …` "
-                "shows where it happened."
-            )
+            from zoo.cli.faults import describe
+
+            _say(f"error: {describe(error)}")
             raise typer.Exit(1) from None
 
 
@@ -139,7 +148,7 @@ def _loaded(command: Command) -> Any:
 
 
 def _say(message: str) -> None:
-    typer.echo(message, err=True)
+    typer.echo(printable(message), err=True)
 
 
 def _is_misuse(error: Exception) -> bool:

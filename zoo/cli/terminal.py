@@ -71,8 +71,8 @@ class Display(Callback):
             self._printed = time.monotonic()
             self._print(f"{status.progress:4.0%}  {place} | {details}")
 
-    def on_validation(self, step: int, metrics: dict[str, float], picture: Path) -> None:
-        words = "  ".join(f"{name} {value:.3g}" for name, value in metrics.items())
+    def on_validation(self, step: int, metrics: dict[str, float], grey: dict[str, float], picture: Path) -> None:
+        words = "  ".join(f"{name} {value:.3g} (grey {grey[name]:.3g})" for name, value in metrics.items())
         self._print(f"step {step}, validation:  {words}")
 
     def on_message(self, message: str) -> None:
@@ -140,7 +140,7 @@ def print_component(part: Part, size: int) -> None:
         console.print()
         console.print(table)
     if component.kind in ("generator", "critic"):
-        given = str(part.spec).partition(":")[2]
+        given = part.brief.partition(":")[2]
         cost = describe_cost(component.kind, part.make(size=size, restoring=True), size)
         console.print(f"\n{f'with {escape(given)} ' if given else ''}{cost}")
 

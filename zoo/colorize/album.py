@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -56,7 +57,8 @@ def plan(photos: Iterable[Path], out: Path) -> list[Job]:
     Where two would land in the same place (a.jpg and a.tif), both keep their suffix in the name (a.jpg.png, a.tif.png).
 
     Raises:
-        UsageError: there is no photograph, or a result would take the place of one of the originals.
+        UsageError: there is no photograph, a result would take the place of one of the originals, or a link leads out
+            of the folder of results.
     """
     photos = list(photos)
     if missing := [photo for photo in photos if not photo.exists()]:
@@ -72,10 +74,16 @@ def plan(photos: Iterable[Path], out: Path) -> list[Job]:
         Job(source, out / (path if taken[str(path).lower()] == 1 else relative.with_name(relative.name + ".png")))
         for (source, relative), path in zip(found, plain, strict=True)
     ]
-    originals = {job.source.resolve() for job in jobs}
+    originals = {os.path.realpath(job.source) for job in jobs}
     for job in jobs:
-        if job.target.resolve() in originals:
+        if os.path.realpath(job.target) in originals:
             raise UsageError(f"{job.target} is one of the originals; choose another folder with -o")
+    # `out` itself may be a link: somebody named it.
+    below = {out / folder for job in jobs for folder in job.target.relative_to(out).parents if folder.name}
+    if link := next((folder for folder in sorted(below) if folder.is_symlink()), None):
+        raise UsageError(
+            f"{link} is a symbolic link, and leads out of {out}; remove it, or choose another folder with -o"
+        )
     twice = [target for target, count in Counter(job.target for job in jobs).items() if count > 1]
     if twice:
         raise UsageError(f"two photographs would both become {twice[0]}; colour them into folders of their own")
@@ -94,7 +102,8 @@ def colorize_all(
     Args:
         model: what gives them their colours.
         jobs: from `plan`.
-        overwrite: replace results that are there already; otherwise each of them is a failure.
+        overwrite: replace results that are there already; otherwise each of them is a failure. Of a symbolic link, the
+            link is replaced, never what it points to.
         size: short side that the model sees, in pixels.
     """
     import torch
@@ -102,7 +111,7 @@ def colorize_all(
     from zoo.model import join_chroma
 
     def read(work: _Work) -> None:
-        if work.job.target.exists() and not overwrite:
+        if os.path.lexists(work.job.target) and not overwrite:  # a link that leads nowhere, too
             raise ZooError(f"{work.job.target} is there already (--overwrite replaces it)")
         work.photo = read_photo(work.job.source)
         work.seen = model.network_input(work.photo, size)
@@ -110,7 +119,10 @@ def colorize_all(
     def color(work: _Work) -> None:
         assert work.photo is not None
         assert work.seen is not None
-        chroma = model.predict(work.seen[None])[0] if work.chroma is None else work.chroma
+        try:
+            chroma = model.predict(work.seen[None])[0] if work.chroma is None else work.chroma
+        except ZooError as error:  # knows no photograph
+            raise ZooError(f"{work.job.source}: {error}") from error
         work.rgb = join_chroma(work.photo, chroma)
 
     def color_together(handful: list[_Work]) -> Iterator[_Work]:

@@ -7,23 +7,28 @@ go on from any position, with any number of loader processes, and see exactly wh
 from __future__ import annotations
 
 import atexit
+import multiprocessing
 import signal
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from itertools import count, pairwise
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 from weakref import WeakSet
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from zoo.data.augmentation import Augmentation
 from zoo.errors import ZooError
+from zoo.files import explain_os_error
 from zoo.registry.contracts import PhotoDataset
 
 _MAX_BAD_IN_A_ROW = 20
+_Loaded: TypeAlias = "tuple[Tensor | NDArray[np.uint8], list[str]]"
+"""A batch as it travels: photos and problems."""
 
 
 class Batch(NamedTuple):
@@ -105,22 +110,44 @@ def loader_died(error: RuntimeError) -> bool:
     return str(error).startswith("DataLoader worker (pid")
 
 
-def _fed(loader: DataLoader[tuple[Tensor, list[str]]], device: torch.device) -> Generator[Batch]:
+def _fed(loader: DataLoader[_Loaded], device: torch.device) -> Generator[Batch]:
     if device.type == "cuda":
         yield from _copied_ahead(loader, device)
     else:
-        for photos, problems in loader:
-            yield Batch(photos.to(device), problems)
+        for photos, problems in _loaded(loader):
+            yield Batch(torch.as_tensor(photos).to(device), problems)
 
 
-def _copied_ahead(loader: DataLoader[tuple[Tensor, list[str]]], device: torch.device) -> Iterator[Batch]:
+def _loaded(loader: DataLoader[_Loaded]) -> Iterator[_Loaded]:
+    """Yield what loaders load, and leave none of them behind."""
+    others = set(multiprocessing.active_children())
+    try:
+        iterator = iter(loader)
+    except OSError as error:
+        raise ZooError(
+            f"no process that loads photographs can be started ({explain_os_error(error)}): write --set workers=0"
+        ) from error
+    loaders = set(multiprocessing.active_children()) - others
+    try:
+        yield from iterator
+    finally:
+        if loaders:
+            # Asks them to end, and waits for some seconds; it would be called sometime anyway.
+            iterator._shutdown_workers()  # type: ignore[attr-defined]
+        for process in loaders:
+            # It leaves SIGTERM to the trainer, and may wait for a disk that does not answer.
+            if process.is_alive():
+                process.kill()
+
+
+def _copied_ahead(loader: DataLoader[_Loaded], device: torch.device) -> Iterator[Batch]:
     """Copy each batch to the GPU in a stream of its own, while the step before it computes."""
     copying = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def copied() -> Iterator[tuple[Batch, torch.cuda.Event]]:
-        for photos, problems in loader:
+        for photos, problems in _loaded(loader):
             with torch.cuda.stream(copying):
-                batch = Batch(photos.to(device, non_blocking=True), problems)
+                batch = Batch(torch.as_tensor(photos).to(device, non_blocking=True), problems)
             yield batch, copying.record_event()
 
     for (batch, arrived), _next in pairwise(copied()):
@@ -156,5 +183,20 @@ def _leave_signals_to_the_trainer(_worker: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
-def _collate(items: list[tuple[Tensor, list[str]]]) -> tuple[Tensor, list[str]]:
-    return torch.stack([photo for photo, _ in items]), [problem for _, found in items for problem in found]
+def _collate(items: list[tuple[Tensor, list[str]]]) -> _Loaded:
+    photos = torch.stack([photo for photo, _ in items])
+    problems = [problem for _, found in items for problem in found]
+    return photos if get_worker_info() is None else _ready_to_travel(photos), problems
+
+
+def _ready_to_travel(photos: Tensor) -> Tensor | NDArray[np.uint8]:
+    """Move a batch to shared memory, through which it reaches the trainer; where that is full, it goes by a pipe.
+
+    Containers have little of it. Moved later, by the thread that sends, the batch would be lost without a word.
+    """
+    try:
+        photos.share_memory_()  # type: ignore[no-untyped-call]
+    except RuntimeError:
+        array: NDArray[np.uint8] = photos.numpy()
+        return array
+    return photos

@@ -35,7 +35,7 @@ def find_photos(paths: Iterable[str | os.PathLike[str]]) -> list[tuple[Path, Pat
     Raises:
         PhotoError: there is no such file or folder, or a folder cannot be read.
     """
-    found: dict[Path, tuple[Path, Path]] = {}
+    found: dict[str, tuple[Path, Path]] = {}
     for path in map(Path, paths):
         if path.is_dir():
             pairs = [(file, file.relative_to(path)) for file in _photos_below(path)]
@@ -44,7 +44,8 @@ def find_photos(paths: Iterable[str | os.PathLike[str]]) -> list[tuple[Path, Pat
         else:
             raise PhotoError(f"there is no file or folder {path}")
         for file, relative in pairs:
-            found.setdefault(file.resolve(), (file, relative))
+            # Path.resolve would raise for a link that leads in a circle.
+            found.setdefault(os.path.realpath(file), (file, relative))
     return list(found.values())
 
 

@@ -7,6 +7,7 @@ short is an error: it is never filled up with grey.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from zoo.files import explain_os_error
 from zoo.photo.exif import dpi_of, notes_of
 from zoo.photo.grey import GREYS, grey16, is_negative, lightness_of_values, peak_of, shallow
 from zoo.photo.modes import orientation_of, over_white, plain_mode, quiet, upright
+from zoo.photo.opening import open_picture, photo_formats
 from zoo.photo.profiles import transform_to_srgb
 
 if TYPE_CHECKING:
@@ -147,13 +149,15 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     with _explained(path):
         if path.is_dir():
             raise PhotoError(f"cannot read {path}: that is a folder, not a photograph")
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
+            raise PhotoError(f"cannot read {path}: that is a pipe, a socket or a device, not a photograph")
         file = path.open("rb")
     with file:
         with _explained(path), quiet():
             if os.fstat(file.fileno()).st_size == 0:
                 raise PhotoError(f"cannot read {path}: the file is empty")
             try:
-                image = Image.open(file)
+                image = open_picture(file)
             except Image.DecompressionBombError as error:
                 raise PhotoError(_too_large(path, file)) from error
         with image:
@@ -174,7 +178,7 @@ def _too_large(path: Path, file: BinaryIO) -> str:
     allowed = f"more than the {2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6} MP that zoo opens"
     file.seek(0)
     prefix = file.read(16)
-    for factory, accepts in Image.OPEN.values():
+    for factory, accepts in map(Image.OPEN.__getitem__, photo_formats()):
         if accepts is None or accepts(prefix) is not True:  # or a reason why it can't be read
             continue
         file.seek(0)

@@ -43,7 +43,8 @@ def save_photo(
     """Write a photograph, whole or not at all, with an sRGB profile.
 
     The suffix says how: PNG, TIFF (not compressed) and WebP lose nothing, JPEG is written at quality 95 without chroma
-    subsampling, and has no transparency: what was transparent is laid over white.
+    subsampling, and has no transparency: what was transparent is laid over white. A symbolic link is replaced, and the
+    file that it points to stays as it is.
 
     Args:
         path: The file; its folder must be there.
@@ -76,7 +77,7 @@ def save_photo(
     encoded = io.BytesIO()
     try:
         image.save(encoded, form, **options)
-        write_bytes(path, encoded.getbuffer())
+        write_bytes(path, encoded.getbuffer(), follow_link=False)
     except OSError as error:
         raise PhotoError(f"cannot write {path}: {explain_os_error(error)}") from error
     except MemoryError as error:

@@ -2,11 +2,14 @@
 
 1. the one that ships with zoo,
 2. the user's: registry.toml in the configuration folder (on Linux ~/.config/zoo),
-3. the project's: the nearest registry.toml from the working folder upwards.
+3. the project's: the nearest registry.toml from the working folder upwards that is not somebody else's. Folders such
+   as /tmp are everybody's, and whoever may write a registry.toml there decides what a run is made of.
 """
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +24,12 @@ from zoo.suggest import did_you_mean
 from zoo.toml import line_of, read_toml
 
 FILE = "registry.toml"
+
+TRUST = "ZOO_TRUST"
+"""The environment variable with the paths of somebody else's registry.toml files that are to be taken."""
+
+_SHOWN = 6
+"""Recipes of a circle that an error names."""
 
 Value = bool | int | float | str | list[int | float | str]
 
@@ -39,6 +48,12 @@ class Layer(BaseModel):
     )
     fields: dict[str, Any] = Field({}, description="fields of recipes, where a recipe leaves them out")
     recipes: dict[str, dict[str, Any]] = Field({}, description="recipes by name; `extends` names another to begin with")
+    _text: str = ""
+
+    @functools.cached_property
+    def said(self) -> dict[str, Any]:
+        """What stands in the file, without what it leaves out."""
+        return self.model_dump(exclude_unset=True)
 
 
 @dataclass
@@ -56,6 +71,10 @@ class Catalogue:
     """As they are written: see `recipe` for what they come to."""
     layers: list[tuple[Path, Layer]] = field(default_factory=list)
     """What was merged, the nearest last."""
+    project: Path | None = None
+    """The project's registry.toml, if there is one and it was taken."""
+    passed_over: list[str] = field(default_factory=list)
+    """Registry.toml files that were found and not taken, each in a sentence."""
 
     def add(self, layer: Layer, path: Path) -> None:
         """Lay another layer over what is here."""
@@ -87,6 +106,10 @@ class Catalogue:
             table = overlay(table, {field: v for field, v in self.recipes[one].items() if field != "extends"})
         return table
 
+    def says(self, name: str, field: str) -> bool:
+        """Whether a recipe, or one that it extends, has a field: not just the default fields."""
+        return any(field in self.recipes[one] for one in self._chain(name))
+
     def place_of_field(self, name: str, field: str) -> str:
         """Say where a recipe has a field from, as "registry.toml, line 3"; where it begins, if it has no such field."""
         for one in self._chain(name):
@@ -99,6 +122,25 @@ class Catalogue:
         path, line = self.source(*keys)
         return f"{path}, line {line}"
 
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong with the recipes that recipes extend: each problem once, however many recipes it spoils."""
+        seen: set[str] = set()
+        found: dict[str, None] = {}
+        for name in self.recipes:
+            way: dict[str, None] = {}
+            one: Any = name
+            # As far as to what is known already: a chain of a thousand recipes is walked once.
+            while one not in seen and one not in way:
+                way[one] = None
+                if (one := self.recipes[one].get("extends")) is None:
+                    break
+                if one not in self.recipes or one in way:
+                    found.setdefault(self._why_not(list(way), one))
+                    break
+            seen |= way.keys()
+        return list(found)
+
     def source(self, *keys: str) -> tuple[Path, int]:
         """Return the file and the line of what stands under these keys, in the nearest layer that has it."""
         return self.sources(*keys)[-1]
@@ -107,32 +149,39 @@ class Catalogue:
         """List all files and lines where something stands under these keys, the nearest last."""
         found = []
         for path, layer in self.layers:
-            table: Any = layer.model_dump(exclude_unset=True)
+            table: Any = layer.said
             for key in keys:
                 table = table.get(key) if isinstance(table, dict) else None
             if table is not None:
-                found.append((path, line_of(path.read_text(encoding="utf-8"), keys)))
+                found.append((path, line_of(layer._text, keys)))
         return found
 
     def _chain(self, name: str) -> list[str]:
         """List a recipe and those that it extends, one after another."""
-        known = sorted(self.recipes)
         if name not in self.recipes:
+            known = sorted(self.recipes)
             raise UsageError(
                 f"there is no recipe {name!r}{did_you_mean(name, known)} (recipes: {', '.join(known)}; "
                 "or give a .toml file, or a run's folder)"
             )
-        chain = [name]
-        while (base := self.recipes[chain[-1]].get("extends")) is not None:
-            if base not in known or base in chain:
-                problem = (
-                    f"these recipes extend one another: {' -> '.join([*chain, base])}"
-                    if base in chain
-                    else f"there is no recipe {base!r} to extend{did_you_mean(str(base), known)}"
-                )
-                raise UsageError(f"{self.place('recipes', chain[-1], 'extends')}: {problem}")
-            chain.append(base)
-        return chain
+        chain = {name: None}
+        last = name
+        while (base := self.recipes[last].get("extends")) is not None:
+            if base not in self.recipes or base in chain:
+                raise UsageError(self._why_not(list(chain), base))
+            chain[base] = None
+            last = base
+        return list(chain)
+
+    def _why_not(self, chain: list[str], base: Any) -> str:
+        """Say why the last of a chain of recipes cannot extend another one."""
+        problem = f"there is no recipe {base!r} to extend{did_you_mean(str(base), sorted(self.recipes))}"
+        if base in chain:
+            circle = [*chain[chain.index(base) :], base]
+            if len(circle) > _SHOWN:
+                circle[_SHOWN // 2 : -_SHOWN // 2] = ["…"]
+            problem = f"these recipes extend one another: {' -> '.join(circle)}"
+        return f"{self.place('recipes', chain[-1], 'extends')}: {problem}"
 
 
 def load_catalogue(folder: Path | None = None) -> Catalogue:
@@ -147,8 +196,9 @@ def load_catalogue(folder: Path | None = None) -> Catalogue:
     except FileNotFoundError:
         raise ZooError("the working folder was deleted: go to another one") from None
     catalogue = Catalogue()
+    catalogue.project, catalogue.passed_over = _find_project(folder)
     seen: set[Path] = set()
-    for path in _files(folder):
+    for path in (*_own_files(), *filter(None, [catalogue.project])):
         if path.resolve() not in seen:
             seen.add(path.resolve())
             catalogue.add(read_layer(path), path)
@@ -163,7 +213,9 @@ def read_layer(path: Path) -> Layer:
     """
     table, text = read_toml(path)
     try:
-        return Layer.model_validate(table)
+        layer = Layer.model_validate(table)
+        layer._text = text
+        return layer
     except ValidationError as error:
         problem = error.errors()[0]
         place = [str(part) for part in problem["loc"]]
@@ -181,14 +233,42 @@ def user_file() -> Path:
     return user_config_path("zoo") / FILE
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _own_files() -> Iterator[Path]:
     package = Path(__file__).parents[1]
     # A wheel carries the file inside the package; in a checkout it stands beside it.
     yield next((p for p in (package / FILE, package.parent / FILE) if p.is_file()), package / FILE)
     if _is_file(users := user_file()):
         yield users
-    if project := next((p / FILE for p in (folder, *folder.parents) if _is_file(p / FILE)), None):
-        yield project
+
+
+def _find_project(folder: Path) -> tuple[Path | None, list[str]]:
+    """Find the nearest registry.toml from a folder upwards; say of those in between why they are not taken."""
+    passed_over: list[str] = []
+    for path in (parent / FILE for parent in (folder, *folder.parents)):
+        if _is_file(path):
+            if not (owner := _stranger(path)):
+                return path, passed_over
+            passed_over.append(f"{path} belongs to {owner}, and is not taken: copy it, or allow it with {TRUST}={path}")
+    return None, passed_over
+
+
+def _stranger(path: Path) -> str:
+    """Return whose file it is, if it is neither ours nor the system's; of a link, both ends count."""
+    # Windows knows no such owners.
+    if not hasattr(os, "getuid") or str(path) in os.environ.get(TRUST, "").split(os.pathsep):
+        return ""
+    # Who else may write it does not matter: on many disks, such as those of other systems, that is everybody.
+    strangers = [about.st_uid for about in (path.lstat(), path.stat()) if about.st_uid not in (os.getuid(), 0)]
+    return _user(strangers[0]) if strangers else ""
+
+
+def _user(number: int) -> str:
+    import pwd
+
+    try:
+        return f"the user {pwd.getpwuid(number).pw_name}"
+    except KeyError:
+        return f"the user {number}"
 
 
 def _is_file(path: Path) -> bool:

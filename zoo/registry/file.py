@@ -118,7 +118,8 @@ def entries(catalogue: Catalogue) -> Iterator[tuple[tuple[str, ...], Any, list[t
 def as_toml(catalogue: Catalogue) -> str:
     """Write the merged registry.toml, each line with a comment that says where it comes from."""
     numbers = {path: number for number, (path, _) in enumerate(catalogue.layers, start=1)}
-    lines = [f"# {number}: {path}" for path, number in numbers.items()]
+    own = {catalogue.project: "  (this project's)", user_file(): "  (yours)"}
+    lines = [f"# {number}: {path}{own.get(path, '')}" for path, number in numbers.items()]
     table: tuple[str, ...] = ()
     for keys, value, places in entries(catalogue):
         if keys[:-1] != table:

@@ -104,8 +104,8 @@ def zoo_step(run: RunInfo, status: Status) -> None:
 
 
 @hookspec
-def zoo_metrics(run: RunInfo, step: int, metrics: Mapping[str, float]) -> None:
-    """Hear of the validation metrics, by their names."""
+def zoo_metrics(run: RunInfo, step: int, metrics: Mapping[str, float], grey: Mapping[str, float]) -> None:
+    """Hear of the validation metrics, by their names; `grey` has those of leaving the photographs grey."""
 
 
 @hookspec

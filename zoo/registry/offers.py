@@ -67,6 +67,13 @@ class Component(Offer):
         result: Callable[..., Any] = factory
         return result
 
+    def broken(self, problem: str) -> ZooError:
+        """Return the error that says that it does not do what its contract says, in the words of `zoo check`."""
+        return ZooError(
+            f"{self} of the plugin {self.plugin} ({self.distribution} {self.version}) breaks its contract: {problem} "
+            f"(`zoo check {self.qualified}` shows what else)"
+        )
+
 
 @dataclass(frozen=True)
 class Command(Offer):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError, create_model
 
 from zoo.errors import UsageError
 from zoo.registry.contracts import FILLED_IN, Kind
@@ -79,12 +79,49 @@ def check_options(factory: Callable[..., Any], kind: Kind, given: Mapping[str, s
     return {name: getattr(checked, name) for name in given}
 
 
-def absolute_paths(given: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, str]:
-    """Return options as text, with every path made absolute, so that they mean the same from any folder."""
-    return {
-        name: str(values[name].expanduser().absolute()) if isinstance(values[name], Path) else text
-        for name, text in given.items()
-    }
+def written_out(
+    factory: Callable[..., Any], kind: Kind, given: Mapping[str, str], values: Mapping[str, Any]
+) -> dict[str, str]:
+    """Return every option as text, so that it means the same from any folder, and whatever becomes of the defaults.
+
+    Args:
+        factory: the component's factory.
+        kind: the component's kind.
+        given: option -> text.
+        values: what `check_options` made of them.
+
+    Returns:
+        Option -> text, in the order of the signature, with every path absolute. A default that cannot be typed is left
+        out.
+    """
+    hints = get_type_hints(_callable(factory), include_extras=True)
+    texts: dict[str, str] = {}
+    for parameter in _parameters(factory, kind):
+        name = parameter.name
+        if name in given:
+            value, text = values[name], given[name]
+        else:
+            value, text = parameter.default, as_text(parameter.default)
+            if not _reads_back(text, value, hints.get(name, str)):
+                continue
+        texts[name] = str(value.expanduser().absolute()) if isinstance(value, Path) else text
+    return texts
+
+
+def unlike_defaults(factory: Callable[..., Any], kind: Kind, texts: Mapping[str, str]) -> dict[str, str]:
+    """Return the options, as text, that are other than by default."""
+    defaults = {parameter.name: as_text(parameter.default) for parameter in _parameters(factory, kind)}
+    return {name: text for name, text in texts.items() if text != defaults[name]}
+
+
+def _reads_back(text: str, value: Any, hint: Any) -> bool:
+    """Whether a default that is written as text is the same again when it is read."""
+    field = Annotated[hint, BeforeValidator(_reader(hint))]
+    try:
+        read = TypeAdapter(field, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(text)
+        return bool(list(read) == list(value) if isinstance(value, (list, tuple)) else read == value)
+    except Exception:  # whatever a type of somebody else's raises when it is compared
+        return False
 
 
 def filled_in(factory: Callable[..., Any], kind: Kind, offered: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,7 +159,7 @@ def _reader(hint: Any) -> Callable[[Any], Any]:
         if optional and value.lower() == "none":
             return None
         if read_item and (str not in members or "," in value):
-            return [read_item(part.strip()) for part in value.split(",")]
+            return [read_item(part.strip()) for part in value.split(",")] if value else []
         return literals.get(value, value)
 
     return read

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from zoo.errors import UsageError, ZooError, one_line
+from zoo.registry.made import what_is_wrong
 from zoo.registry.offers import Component
-from zoo.registry.options import absolute_paths, check_options, filled_in
+from zoo.registry.options import check_options, filled_in, unlike_defaults, written_out
 from zoo.registry.spec import Spec
+
+PROVENANCE = ("kind", "name", "plugin", "distribution", "version")
+"""What says where a component comes from."""
 
 
 @dataclass(frozen=True)
@@ -19,13 +24,15 @@ class Part:
 
     component: Component
     name: str
-    """Its own name, not an alias: `plugin/name` where two plugins offer one of that name."""
+    """What to call it: its own name, not an alias; `plugin/name` where two plugins offer one of that name."""
     options: Mapping[str, str]
     """As they were typed."""
     weight: float | None
     """In a sum; None where none was written."""
     default_places: Mapping[str, str]
     """Of the options that registry.toml gave: where they stand there."""
+    unasked: str = ""
+    """The place in a registry.toml that asks for it, where whoever started the run does not: see `Plan.asked_for`."""
 
     @functools.cached_property
     def values(self) -> dict[str, Any]:
@@ -47,13 +54,39 @@ class Part:
 
     @functools.cached_property
     def spec(self) -> Spec:
-        """What to write into a file: its own name, every path absolute.
+        """What to write into a file: its plugin and its own name, every option, every path absolute.
+
+        So it means the same where a registry.toml has other aliases, where another plugin offers one of that name, and
+        when its author has changed a default.
 
         Raises:
-            UsageError: as `values`.
+            UsageError: as `values`, or a path has a name that no file can hold.
         """
-        # Not the alias: a model must load where the registry.toml that defines it is missing.
-        return Spec(self.name, absolute_paths(self.options, self.values), self.weight)
+        component = self.component
+        spec = Spec(
+            component.qualified,
+            written_out(component.factory(), component.kind, self.options, self.values),
+            self.weight,
+        )
+        if not str(spec).isascii():
+            _check_text(component, spec)
+        return spec
+
+    @property
+    def brief(self) -> str:
+        """What to show to people: its name, and the options that are other than by default.
+
+        Raises:
+            UsageError: as `spec`.
+        """
+        component = self.component
+        options = unlike_defaults(component.factory(), component.kind, self.spec.options)
+        return str(Spec(self.name, options, self.weight))
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """Where it comes from: kind, name, plugin, distribution and its version."""
+        return {key: getattr(self.component, key) for key in PROVENANCE}
 
     def make(self, **offered: Any) -> Any:
         """Make the component.
@@ -63,14 +96,46 @@ class Part:
 
         Raises:
             UsageError: as `values`, or the factory says so.
-            ZooError: the factory failed.
+            ZooError: the factory failed, or what it returned is no such component.
         """
         factory = self.component.factory()
         try:
-            return factory(**self.values, **filled_in(factory, self.component.kind, offered))
+            with _only_if_asked(self.unasked):
+                made = factory(**self.values, **filled_in(factory, self.component.kind, offered))
         except ZooError as error:
             raise type(error)(f"{self.component}: {error}") from error
         except Exception as error:
             failure = UsageError if isinstance(error, ValueError) else ZooError
             asked = Spec(self.component.name, self.options)
             raise failure(f"{self.component} cannot be made as {asked}: {one_line(error)}") from error
+        if problem := what_is_wrong(made, self.component):
+            raise self.component.broken(problem)
+        return made
+
+
+def _only_if_asked(place: str) -> AbstractContextManager[None]:
+    if not place:
+        return nullcontext()
+    from zoo.hub import only_if_asked
+
+    return only_if_asked(place)
+
+
+def names_of(parts: Sequence[Part]) -> list[str]:
+    """Tell parts of one kind apart: by their names, and by `plugin/name` those that share one.
+
+    This does not depend on what else is installed, so a run calls them the same when it is resumed.
+    """
+    names = [part.component.name for part in parts]
+    return [part.component.qualified if names.count(part.component.name) > 1 else part.component.name for part in parts]
+
+
+def _check_text(component: Component, spec: Spec) -> None:
+    for option, text in spec.options.items():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise UsageError(
+                f"{component}: {option}={text} is a name that is not text in UTF-8, and no recipe can keep "
+                "it: give the file or folder another name"
+            ) from None

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import UsageError
+from zoo.errors import UsageError, ZooError
+from zoo.files import quoted
 from zoo.recipe import NONE, PARTS, Recipe
 from zoo.registry.contracts import Kind
-from zoo.registry.part import Part
+from zoo.registry.part import PROVENANCE, Part
 from zoo.registry.registry import Registry, get
-from zoo.registry.spec import parse_list, parse_sum, write_list
+from zoo.registry.requirements import how_to_install
+from zoo.registry.spec import Spec, SpecError, parse_list, parse_sum, write_list
 
 KIND_OF: dict[str, Kind] = {"generator": "generator", "critic": "critic", "loss": "loss", "data": "dataset"}
 """What kind of component a field of a recipe names."""
@@ -35,17 +37,36 @@ def find_recipe(source: str | None = None, /, **changes: Any) -> Recipe:
         UsageError: there is none, it is malformed, an unknown field, or a value that it cannot have.
     """
     known = get()
-    if source is not None:
-        file = Path(source) if source.endswith(".toml") else Path(source) / "recipe.toml"
-        if source.endswith(".toml") or file.is_file():
-            changed = [part for part in PARTS if changes.get(part) is not None]
-            return _with_default_options(known, Recipe.load(file, changes), changed)
+    if file := _file_of(source):
+        changed = [part for part in PARTS if changes.get(part) is not None]
+        return _with_default_options(known, Recipe.load(file, changes), changed)
     catalogue = known.catalogue
     name = catalogue.default if source is None else source
     recipe = Recipe.from_table(
         catalogue.recipe(name), lambda field: f"recipe {name} ({catalogue.place_of_field(name, field)})", changes
     )
     return _with_default_options(known, recipe, PARTS)
+
+
+def _file_of(source: str | None) -> Path | None:
+    """Return the file of a recipe that is not in a registry.toml."""
+    if source is None or source.endswith(".toml"):
+        return Path(source) if source else None
+    file = Path(source) / "recipe.toml"
+    return file if file.is_file() else None
+
+
+def _unasked(source: str | None, changes: Mapping[str, Any]) -> dict[str, str]:
+    """Return the fields that only a registry.toml asks for, with where it does."""
+    if _file_of(source):
+        return {}
+    catalogue = get().catalogue
+    name = catalogue.default if source is None else source
+    return {
+        field: catalogue.place_of_field(name, field)
+        for field in (*PARTS, "metrics", "track")
+        if changes.get(field) is None and (source is None or not catalogue.says(name, field))
+    }
 
 
 @dataclass(frozen=True)
@@ -64,7 +85,9 @@ class Plan:
 
     @functools.cached_property
     def recipe(self) -> Recipe:
-        """The recipe in full, so that it means the same from any folder: all weights, all paths absolute.
+        """The recipe in full, so that it means the same anywhere and later on.
+
+        Every component has its plugin, every option and, in the sum of losses, its weight; all paths are absolute.
 
         Raises:
             UsageError: an option is unknown, missing or of another type.
@@ -80,37 +103,110 @@ class Plan:
             }
         )
 
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All parts, the generator first."""
+        critic = () if self.critic is None else (self.critic,)
+        return (self.generator, *critic, *self.losses, self.data, *self.metrics, *self.trackers)
+
+    def provenance(self) -> list[dict[str, str]]:
+        """List whose components take part: kind, name, plugin, distribution and version of each.
+
+        A run and a model keep it, for `resolve` to ask the same plugins again.
+        """
+        return [part.provenance for part in self.parts]
+
+    def asked_for(self, source: str | None, changes: Mapping[str, Any]) -> Plan:
+        """Return the plan with what somebody asked for told from what only a registry.toml says.
+
+        What nobody asked for neither downloads nor sends anything: that is for those to decide who start a run, and a
+        registry.toml comes with a folder, wherever that comes from. A recipe that is named is asked for, and so is a
+        part that is; the default recipe, default fields and default options are not.
+
+        Args:
+            source: the recipe's name, file or run, if one was named.
+            changes: fields that were given.
+        """
+        places = _unasked(source, changes)
+
+        def marked(field: str, part: Part) -> Part:
+            place = places.get(field, "") or next(iter(part.default_places.values()), "")
+            return dataclasses.replace(part, unasked=place)
+
+        return dataclasses.replace(
+            self,
+            generator=marked("generator", self.generator),
+            critic=self.critic and marked("critic", self.critic),
+            losses=tuple(marked("loss", loss) for loss in self.losses),
+            data=marked("data", self.data),
+            metrics=tuple(marked("metrics", metric) for metric in self.metrics),
+            trackers=tuple(marked("track", tracker) for tracker in self.trackers),
+        )
+
     def with_batch(self, batch: int) -> Plan:
         """Return the plan with another batch size."""
         return dataclasses.replace(self, asked=self.asked.model_copy(update={"batch": batch}))
 
 
-def resolve(recipe: Recipe | Plan) -> Plan:
+def resolve(recipe: Recipe | Plan, made_with: Iterable[Mapping[str, str]] = ()) -> Plan:
     """Find the components that a recipe names, and check that they belong together. Nothing heavy is imported.
 
     What is resolved already is returned as it is.
 
+    Args:
+        recipe: the recipe.
+        made_with: whose components it was made with, as `Plan.provenance` lists them. A name that stands alone means
+            that plugin's; of one that is missing, the error says what to install.
+
     Raises:
         UsageError: a part is unknown or malformed, a loss is there twice, or critic and losses do not fit.
+        ZooError: a part of `made_with` is missing.
     """
     if isinstance(recipe, Plan):
         return recipe
-    known = get()
+    known = _Known(get(), tuple(filter(_is_provenance, made_with)))
     plan = Plan(
         recipe,
         generator=known.part("generator", recipe.generator),
         data=known.part("dataset", recipe.data),
         critic=None if recipe.critic == NONE else known.part("critic", recipe.critic),
-        metrics=_listed(known, "metric", recipe.metrics or known.catalogue.fields.get("metrics", "")),
-        trackers=_listed(known, "tracker", recipe.track),
+        metrics=known.parts("metric", recipe.metrics or known.registry.catalogue.fields.get("metrics", "")),
+        trackers=known.parts("tracker", recipe.track),
         losses=tuple(map(_weighted, (known.part("loss", term) for term in parse_sum(recipe.loss)))),
     )
-    _check_together(known, plan)
+    _check_together(known.registry, plan)
     return plan
 
 
-def _listed(known: Registry, kind: Kind, text: str) -> tuple[Part, ...]:
-    return tuple(known.part(kind, spec) for spec in parse_list(text))
+def _is_provenance(made: Any) -> bool:
+    """Whether it says what `Part.provenance` does: a file that somebody has touched may say anything."""
+    return isinstance(made, Mapping) and all(isinstance(made.get(key), str) for key in PROVENANCE)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """The registry, and what is known of the components that a recipe was made with."""
+
+    registry: Registry
+    made_with: tuple[Mapping[str, str], ...]
+
+    def parts(self, kind: Kind, text: str) -> tuple[Part, ...]:
+        return tuple(self.part(kind, spec) for spec in parse_list(text))
+
+    def part(self, kind: Kind, asked: Spec | str) -> Part:
+        name = asked.partition(":")[0] if isinstance(asked, str) else asked.name
+        for made in self.made_with:
+            if made["kind"] == kind and name in (made["name"], f"{made['plugin']}/{made['name']}"):
+                try:
+                    return self.registry.part(kind, asked, made["plugin"])
+                except SpecError:
+                    raise
+                except UsageError as error:
+                    raise ZooError(
+                        f"the {kind} {quoted(made['name'])} of the plugin {quoted(made['plugin'])} is not there: "
+                        f"{how_to_install(made['distribution'], made['version'])} ({error})"
+                    ) from None
+        return self.registry.part(kind, asked)
 
 
 def _weighted(loss: Part) -> Part:

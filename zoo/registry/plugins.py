@@ -19,7 +19,7 @@ import pluggy
 from zoo.errors import ZooError, one_line
 from zoo.registry import hookspecs
 from zoo.registry.offers import Command, Component
-from zoo.registry.registering import CommandRegistration, Registration
+from zoo.registry.registering import NAME, CommandRegistration, Registration
 from zoo.registry.requirements import check_requirements
 from zoo.suggest import did_you_mean
 from zoo.versions import DISTRIBUTION
@@ -130,6 +130,8 @@ def _load(entry_point: EntryPoint, plugin: Plugin, first: Plugin) -> None:
                 f"its name is taken by the plugin {first.name} of {first.distribution} {first.version}: "
                 "uninstall one of the two"
             )
+        if not NAME.fullmatch(plugin.name):
+            raise ZooError(f"its name {plugin.name!r} must be made of letters, digits, '-', '_' and '.'")
         if plugin.distribution != DISTRIBUTION and entry_point.dist is not None:
             check_requirements(entry_point.dist)
         light = {name for name in _HEAVY if name not in sys.modules}

@@ -8,9 +8,12 @@ from typing import Any, Literal
 from zoo.registry.contracts import Kind
 from zoo.registry.offers import Command, Component
 
+NAME = re.compile(r"[A-Za-z0-9_.-]+")
+"""What plugins and what they offer may be called, so that `plugin/name` can be typed."""
+
 
 def _check_offer(what: str, name: str, target: str, known: bool) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+    if not NAME.fullmatch(name):
         raise ValueError(f"{what} {name!r}: a name is made of letters, digits, '-', '_' and '.'")
     if not re.fullmatch(r"[\w.]+:[\w.]+", target):
         raise ValueError(f"{what} {name!r}: its target {target!r} is not of the form package.module:attribute")

@@ -29,7 +29,7 @@ class Registry:
     """All that are installed, also those that are broken or switched off."""
     catalogue: Catalogue
 
-    @property
+    @functools.cached_property
     def components(self) -> list[Component]:
         """All components, by kind, then in natural order of their names."""
         found = [component for plugin in self.plugins for component in plugin.components]
@@ -49,8 +49,9 @@ class Registry:
 
     @property
     def remarks(self) -> list[str]:
-        """What registry.toml says that comes to nothing: of components that are not there, of recipes in a circle."""
+        """What of registry.toml comes to nothing: somebody else's file, components that are not there, circles."""
         return [
+            *self.catalogue.passed_over,
             *(
                 f"{self.catalogue.place('aliases', kind, alias)}: there is no {kind} {name!r}"
                 f"{did_you_mean(name, self._names(kind))}"
@@ -62,7 +63,7 @@ class Registry:
                 for kind, name in self.catalogue.options
                 if (problem := _problem(self.find, kind, name))
             ),
-            *filter(None, (_problem(self.catalogue.recipe, name) for name in self.catalogue.recipes)),
+            *self.catalogue.problems,
         ]
 
     def select(self, pattern: str = "*", kind: Kind | None = None) -> list[Component]:
@@ -78,6 +79,10 @@ class Registry:
     def is_ambiguous(self, component: Component) -> bool:
         """Whether another plugin offers a component of the same kind and name."""
         return sum(c.kind == component.kind and c.name == component.name for c in self.components) > 1
+
+    def name_of(self, component: Component) -> str:
+        """Return what to type for a component: its name, or `plugin/name` where two plugins offer one of that name."""
+        return component.qualified if self.is_ambiguous(component) else component.name
 
     def named(self, name: str, kind: Kind | None = None) -> list[Component]:
         """List the components of a name, a qualified name or an alias, whatever their kind, or of one kind."""
@@ -116,7 +121,7 @@ class Registry:
         return [c for c in self.components if c.kind == kind and name in (c.name, c.qualified)]
 
     def _names(self, kind: Kind) -> list[str]:
-        return [c.qualified if self.is_ambiguous(c) else c.name for c in self.components if c.kind == kind]
+        return [self.name_of(c) for c in self.components if c.kind == kind]
 
     def defaults(self, component: Component) -> dict[str, str]:
         """Return the default options that registry.toml gives a component, as text."""
@@ -159,22 +164,28 @@ class Registry:
         template = parse(shorthand)
         return Spec(template.name, {k: v.replace("{}", text) for k, v in template.options.items()})
 
-    def part(self, kind: Kind, spec: Spec | str) -> Part:
+    def part(self, kind: Kind, spec: Spec | str, plugin: str | None = None) -> Part:
         """Find the component that a spec asks for. Its options are checked when they are first needed.
+
+        Args:
+            kind: the component's kind.
+            spec: its name, with options.
+            plugin: the one to ask, where the spec names none: what a file says in which the name stands alone.
 
         Raises:
             UsageError: the spec is malformed, or there is no such component.
         """
         if isinstance(spec, str):
-            spec = self.read(kind, spec)
+            spec = self.read(kind, spec) if plugin is None else parse(spec)
+        if plugin is not None and "/" not in spec.name:
+            spec = Spec(f"{plugin}/{spec.name}", spec.options, spec.weight)
         component = self.find(kind, spec.name)
         places = {
             option: self.catalogue.place("options", kind, name, option)
             for name, option, text in self._defaults(component)
             if spec.options.get(option) == text
         }
-        name = component.qualified if self.is_ambiguous(component) else component.name
-        return Part(component, name, spec.options, spec.weight, places)
+        return Part(component, self.name_of(component), spec.options, spec.weight, places)
 
     def build(self, kind: Kind, spec: Spec | str, **offered: Any) -> Any:
         """Make a component: `part` and `Part.make` in one.

@@ -39,7 +39,8 @@ class Spec:
     weight: float | None = None
 
     def __str__(self) -> str:
-        weight = "" if self.weight is None else f"{self.weight:.12g}*"
+        # As many digits as it takes to read the same number again.
+        weight = "" if self.weight is None else f"{repr(float(self.weight)).removesuffix('.0')}*"
         options = ",".join(f"{key}={_quoted(value)}" for key, value in self.options.items())
         return weight + self.name + (f":{options}" if options else "")
 
@@ -75,6 +76,18 @@ def parse_sum(text: str) -> tuple[Spec, ...]:
         if text[position] != "+":
             raise SpecError(text, position, f"expected '+', ':' or the end, found {text[position]!r}")
         position += 1
+
+
+def names_in(text: str) -> str:
+    """Shorten a spec, or a sum, to what fits into a table: without plugins and options, as in `100*l1+adv`.
+
+    A text that makes no sense is returned as it is.
+    """
+    try:
+        terms = parse_sum(text)
+    except SpecError:
+        return text
+    return "+".join(str(Spec(term.name.rpartition("/")[2], {}, term.weight)) for term in terms)
 
 
 def parse_list(text: str) -> tuple[Spec, ...]:

@@ -40,7 +40,7 @@ def _follow(hooks: Any, run: RunInfo, step: int) -> None:
             losses={"critic": 0.7, "l1": 10.0}, images_per_second=3.0, memory=2**30, skipped=0,
         )  # fmt: skip
         hooks.zoo_step(run=run, step=now, status=status)
-    hooks.zoo_metrics(run=run, step=now, metrics={"chroma_error": 12.0})
+    hooks.zoo_metrics(run=run, step=now, metrics={"chroma_error": 12.0}, grey={"chroma_error": 17.0})
     picture = run.path / "samples" / f"step-{now:08d}.png"
     picture.parent.mkdir(exist_ok=True)
     save_photo(picture, (pictures(batch=1).rgb[0] * 255).byte())

@@ -19,11 +19,13 @@ from zoo.device import describe_device, keep_freed_memory, pick_device, pick_dty
 from zoo.errors import UsageError, ZooError
 from zoo.model import load_model
 from zoo.networks import count_parameters
-from zoo.recipe import Recipe
-from zoo.registry import Plan, resolve
+from zoo.recipe import NONE, Recipe
+from zoo.registry import Part, Plan, get, resolve
 from zoo.registry.contracts import LeftOut, Metric, PhotoDataset
+from zoo.registry.part import names_of
 from zoo.training.checkpoint import load_checkpoint
 from zoo.training.distributed import Distributed
+from zoo.training.guards import CheckedPhotos, checked_metric
 from zoo.training.objective import Objective
 
 
@@ -55,7 +57,7 @@ class Assembly:
         if not self.plan.metrics:
             return math.inf
         first = self.plan.metrics[0]
-        if not math.isfinite(value := metrics.get(first.name, math.inf)):
+        if not math.isfinite(value := metrics.get(names_of(self.plan.metrics)[0], math.inf)):
             return math.inf
         return value if first.component.best == "lowest" else -value
 
@@ -91,26 +93,26 @@ def assemble(recipe: Recipe | Plan, *, restoring: bool = False, device: str | No
     place = pick_device(device or plan.asked.device)
     keep_freed_memory(place)
     recipe = plan.recipe
-    photos = plan.data.make(split="train")
-    val_photos = plan.data.make(split="val")
+    photos = CheckedPhotos(plan.data.make(split="train"), plan.data.component)
+    val_photos = CheckedPhotos(plan.data.make(split="val"), plan.data.component)
     if len(photos) == 0:
-        raise ZooError(f"{recipe.data} holds no photograph to train on")
+        raise ZooError(f"{plan.data.brief} holds no photograph to train on")
     torch.manual_seed(recipe.seed)
     generator = plan.generator.make(size=recipe.size, restoring=restoring)
     critic = None if plan.critic is None else plan.critic.make()
-    for kind, network in (("generator", generator), ("critic", critic)):
-        if network is not None and not isinstance(network, nn.Module):
-            raise ZooError(f"the {kind} {getattr(recipe, kind)} is a {type(network).__name__}, not a torch.nn.Module")
     dtype = pick_dtype(recipe.precision, place)
     layout = {"device": place, "memory_format": pick_memory_format(dtype)}
     return Assembly(
         plan=plan,
         generator=generator.to(**layout),
         critic=None if critic is None else critic.to(**layout),
-        objective=Objective(plan.losses).to(place),
+        objective=Objective(plan.losses, plan.critic).to(place),
         photos=photos,
         val_photos=val_photos if len(val_photos) else photos,
-        metrics={metric.name: metric.make() for metric in plan.metrics},
+        metrics={
+            name: checked_metric(metric.make(), metric.component)
+            for name, metric in zip(names_of(plan.metrics), plan.metrics, strict=True)
+        },
         augment=Augmentation.parse(recipe.augment),
         device=place,
         dtype=dtype,
@@ -133,13 +135,22 @@ def init_from(assembly: Assembly, source: Path) -> None:
         assembly.generator.load_state_dict(model.generator.state_dict())
     except RuntimeError:
         raise UsageError(
-            f"{source} is a model of {model.recipe.generator}, and cannot begin one of {assembly.recipe.generator}"
+            f"{source} is a model of {model.recipe.generator}, and cannot begin one of {assembly.plan.generator.brief}"
         ) from None
-    if assembly.critic is not None and source.is_dir() and model.recipe.critic == assembly.recipe.critic:
+    if assembly.critic is not None and source.is_dir() and _is_like(assembly.plan.critic, model.recipe.critic):
         tensors = load_checkpoint(source / "checkpoints")[0]
         assembly.critic.load_state_dict(
             {name.removeprefix("critic/"): value for name, value in tensors.items() if name.startswith("critic/")}
         )
+
+
+def _is_like(critic: Part | None, text: str) -> bool:
+    """Whether a recipe's text means this critic, with the same options."""
+    try:
+        return critic is not None and get().part("critic", text).spec == critic.spec
+    except UsageError:
+        # None, or one that is not installed.
+        return False
 
 
 def make_feed(
@@ -162,14 +173,14 @@ def make_feed(
 
 def describe(assembly: Assembly) -> list[tuple[str, str]]:
     """Say what was assembled: what, and how it is."""
-    recipe, critic = assembly.recipe, assembly.critic
+    recipe, plan, critic = assembly.recipe, assembly.plan, assembly.critic
     photos: Any = len(assembly.photos)
     sizes = recipe.sizes
     rows = [
-        ("generator", f"{recipe.generator}  ({count_parameters(assembly.generator) / 1e6:.1f} M parameters)"),
-        ("critic", recipe.critic + (f"  ({count_parameters(critic) / 1e6:.1f} M)" if critic else "")),
-        ("loss", recipe.loss),
-        ("data", recipe.data),
+        ("generator", f"{plan.generator.brief}  ({count_parameters(assembly.generator) / 1e6:.1f} M parameters)"),
+        ("critic", f"{plan.critic.brief}  ({count_parameters(critic) / 1e6:.1f} M)" if plan.critic else NONE),
+        ("loss", "+".join(loss.brief for loss in plan.losses)),
+        ("data", plan.data.brief),
         ("photographs", f"{photos:,} for training, {len(assembly.val_photos):,} for validation"),
         ("crops", f"{', then '.join(f'{size}×{size}' for size in sizes)}, {recipe.batch} per step"),
         ("device", f"{describe_device(assembly.device)}, {str(assembly.dtype).removeprefix('torch.')}"),

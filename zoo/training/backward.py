@@ -49,9 +49,13 @@ class Backward:
 
     def _wrapped(self, network: nn.Module) -> nn.Module:
         network.train()
-        if self.compiled:
-            mode = "max-autotune-no-cudagraphs" if self.assembly.recipe.compile == "max" else "default"
-            network = cast(nn.Module, torch.compile(network, mode=mode))
+        recipe = self.assembly.recipe
+        # The compiler cannot see through the contexts in which activations are computed a second time.
+        checkpointed = recipe.memory == "low" and network is self.assembly.generator
+        if self.compiled and not checkpointed:
+            mode = "max-autotune-no-cudagraphs" if recipe.compile == "max" else "default"
+            # Not for every size at once: after progressive sizes, the last one would be the slowest.
+            network = cast(nn.Module, torch.compile(network, mode=mode, dynamic=False))
         return self.distributed.wrap(network)
 
     @property
@@ -115,10 +119,10 @@ class Backward:
             torch.autograd.backward(judged * weight, inputs=self.parameters["critic"], retain_graph=again)
         if stage == "critic":
             return {name: loss.detach() for name, loss in losses.items()}
-        with self._autocast():
-            generators = assembly.objective.image(fake, real)
-            if critic is not None:
-                generators |= assembly.objective.generator(fake_logits)
+        # Losses compare small differences: they are left in float32, networks inside of them too.
+        generators = assembly.objective.image(fake, real)
+        if critic is not None:
+            generators |= assembly.objective.generator(fake_logits)
         total = torch.stack(list(generators.values())).sum()
         torch.autograd.backward(total * weight, inputs=self.parameters["generator"])
         return {name: loss.detach() for name, loss in (losses | generators).items()}

@@ -27,8 +27,11 @@ class Callback:
     def on_step(self, status: Status) -> None:
         """Some steps were taken."""
 
-    def on_validation(self, step: int, metrics: dict[str, float], picture: Path) -> None:
-        """Validation images were coloured and measured, and drawn as grey | coloured | original."""
+    def on_validation(self, step: int, metrics: dict[str, float], grey: dict[str, float], picture: Path) -> None:
+        """Validation images were coloured and measured, and drawn as grey | coloured | original.
+
+        `grey` has the same metrics of leaving them grey.
+        """
 
     def on_checkpoint(self, step: int, checkpoint: Path) -> None:
         """A checkpoint is on the disk, in a folder. Called from the thread that wrote it."""
@@ -56,8 +59,8 @@ class CallbackList(Callback):
     def on_step(self, status: Status) -> None:
         self._each(lambda callback: callback.on_step(status))
 
-    def on_validation(self, step: int, metrics: dict[str, float], picture: Path) -> None:
-        self._each(lambda callback: callback.on_validation(step, metrics, picture))
+    def on_validation(self, step: int, metrics: dict[str, float], grey: dict[str, float], picture: Path) -> None:
+        self._each(lambda callback: callback.on_validation(step, metrics, grey, picture))
 
     def on_checkpoint(self, step: int, checkpoint: Path) -> None:
         self._each(lambda callback: callback.on_checkpoint(step, checkpoint))
@@ -86,9 +89,9 @@ class HookCallback(Callback):
         self._step = status.step
         self._tell("zoo_step", status=status)
 
-    def on_validation(self, step: int, metrics: dict[str, float], picture: Path) -> None:
+    def on_validation(self, step: int, metrics: dict[str, float], grey: dict[str, float], picture: Path) -> None:
         self._step = step
-        self._tell("zoo_metrics", metrics=dict(metrics))
+        self._tell("zoo_metrics", metrics=dict(metrics), grey=dict(grey))
         self._tell("zoo_samples", picture=picture)
 
     def on_checkpoint(self, step: int, checkpoint: Path) -> None:

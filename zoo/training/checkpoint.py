@@ -15,16 +15,22 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shlex
 import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+# Both import parts of themselves when they are first used: the threads that write would meet in the middle of that.
+import numpy.ctypeslib  # noqa: F401
+import safetensors.torch  # noqa: F401
+from pydantic import Field, FiniteFloat
 from torch import Tensor
 
 from zoo.errors import ZooError
-from zoo.files import flush, sync_folder, write_text
+from zoo.files import MODEL, flush, sync_folder, write_text
+from zoo.run import Saved, read_json
 from zoo.tensors import save_tensors
 
 KEEP = 2
@@ -34,6 +40,29 @@ _CHANNELS_LAST = "@channels-last"
 """After the name of a tensor (N, C, H, W) that is stored as (N, H, W, C)."""
 _WRITERS = 4
 """Files written at once: while one is handed to the disk, another is hashed."""
+
+
+class _Sums(Saved):
+    steps: int
+    losses: list[str]
+
+
+class _State(Saved):
+    steps: int = Field(ge=0)
+    images: int = Field(ge=0)
+    micro_batch: int
+    optimizers: dict[str, list[dict[str, Any]]]
+    meter: _Sums
+    seconds: FiniteFloat
+    metrics: dict[str, float]
+    best: FiniteFloat | None
+    rollbacks: int
+
+
+class _Manifest(Saved):
+    score: FiniteFloat | None
+    keep: bool
+    files: dict[str, dict[str, Any]]
 
 
 class Saver:
@@ -136,16 +165,17 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any], li
     """Read the newest whole checkpoint: its tensors, its state, and the names of newer ones that are damaged.
 
     Raises:
-        ZooError: there is none.
+        ZooError: there is none, or it says something else than a checkpoint of this zoo.
     """
     damaged: list[str] = []
     for path in reversed(_finished(folder)):
         if _is_whole(path):
-            return _load_tensors(path), json.loads((path / _STATE).read_text(encoding="utf-8")), damaged
+            return _load_tensors(path), read_json(path / _STATE, _State), damaged
         damaged.append(path.name)
-    raise ZooError(
-        f"{folder} holds no checkpoint to go on from" + (f" ({', '.join(damaged)} damaged)" if damaged else "")
-    )
+    run = folder.parent
+    spoiled = f" ({', '.join(damaged)} damaged)" if damaged else ""
+    words = ["zoo", "run", "--recipe", str(run), *(["--init", str(run / MODEL)] if (run / MODEL).is_file() else [])]
+    raise ZooError(f"{folder} holds no checkpoint to go on from{spoiled}: begin anew with `{shlex.join(words)}`")
 
 
 def _prune(folder: Path) -> None:
@@ -154,7 +184,7 @@ def _prune(folder: Path) -> None:
     scored = [path for path in found if manifests[path].get("score") is not None]
     keep = {*found[-KEEP:], *(path for path in found if manifests[path].get("keep"))}
     if scored:
-        keep.add(min(scored, key=lambda path: float(manifests[path]["score"])))
+        keep.add(min(scored, key=lambda path: manifests[path]["score"]))
     for path in found:
         if path not in keep:
             shutil.rmtree(path, ignore_errors=True)
@@ -168,19 +198,21 @@ def _finished(folder: Path) -> list[Path]:
 
 
 def _manifest(path: Path) -> dict[str, Any]:
+    """What a checkpoint's manifest says; nothing where it is damaged."""
     try:
-        manifest = json.loads((path / _MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_json(path / _MANIFEST, _Manifest)
+    except ZooError:
         return {}
-    return manifest if isinstance(manifest, dict) else {}
 
 
 def _is_whole(path: Path) -> bool:
-    files = _manifest(path).get("files") or {}
+    files = _manifest(path).get("files", {})
+    # Files of this folder alone: what stands elsewhere is none of ours, whatever its hash.
+    if _STATE not in files or any(Path(name).name != name for name in files):
+        return False
     try:
         with ThreadPoolExecutor(_WRITERS) as pool:
-            found = pool.map(_fingerprint, [path / name for name in files])
-            return _STATE in files and list(found) == list(files.values())
+            return list(pool.map(_fingerprint, [path / name for name in files])) == list(files.values())
     except OSError:
         return False
 

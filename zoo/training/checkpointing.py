@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from zoo.errors import ZooError
-from zoo.files import duplicate
+from zoo.files import LAST_MODEL, MODEL, duplicate
 from zoo.model import save_model
 from zoo.training.checkpoint import Saver, load_checkpoint
 from zoo.training.meter import Meter
@@ -68,12 +68,13 @@ class Checkpointing:
         record, trainer, meter = self.record, self.trainer, self.meter
         plan = trainer.assembly.plan
         score = trainer.assembly.score(record.metrics)
-        names = self._models_to_write(score < self.best, milestone)
+        names = self._models_to_write(score < self.best or not plan.metrics, milestone)
         self.best = min(self.best, score)
         tensors, state = trainer.state()
-        tensors |= meter.state()
+        sums, about_sums = meter.state()
+        tensors |= sums
         state |= {
-            "meter_steps": meter.steps,
+            "meter": about_sums,
             "seconds": record.clock.seconds,
             "metrics": record.metrics,
             "best": self.best if math.isfinite(self.best) else None,
@@ -86,7 +87,7 @@ class Checkpointing:
         def write_models(checkpoint: Path, copies: dict[str, Tensor]) -> None:
             record.callback.on_checkpoint(step, checkpoint)
             weights = {key.removeprefix(prefix): value for key, value in copies.items() if key.startswith(prefix)}
-            paths = [self.run.path / f"{name}.safetensors" for name in names]
+            paths = [self.run.path / name for name in names]
             for path in paths[:1]:
                 save_model(path, weights, plan, provenance)
             for path in paths[1:]:
@@ -104,9 +105,14 @@ class Checkpointing:
     def _models_to_write(self, is_best: bool, milestone: int | None) -> list[str]:
         # A model goes with the metrics of its validation. Without one there is something to use, too, if the run dies
         # early.
-        validated = self._validated_at == self.trainer.steps or not self.run.model.exists()
-        names = ["model"] if validated else []
-        return [*names, *(["best"] if is_best else []), *([f"epoch-{milestone}"] if milestone else [])]
+        is_first = not self.run.model.exists()
+        validated = self._validated_at == self.trainer.steps
+        chosen = {
+            LAST_MODEL: validated or is_first,
+            MODEL: (validated and is_best) or is_first,
+            f"epoch-{milestone}.safetensors": milestone is not None,
+        }
+        return [name for name, wanted in chosen.items() if wanted]
 
     def save_last(self, *, finished: bool, in_haste: bool) -> None:
         """Have a checkpoint of the run's end on the disk.
@@ -157,7 +163,7 @@ class Checkpointing:
         """
         tensors, state, damaged = load_checkpoint(self.run.checkpoints)
         self.trainer.restore(tensors, state)
-        self.meter.restore(tensors, state["meter_steps"])
+        self.meter.restore(tensors, state["meter"])
         self.record.clock.set(state["seconds"])
         self.record.metrics = state["metrics"]
         self.best = math.inf if state["best"] is None else state["best"]

@@ -7,6 +7,7 @@ changes from step to step may be a Python number within it, and nothing in it ma
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
@@ -20,10 +21,10 @@ WARMUP_STEPS = 3
 class Graph:
     """Work on a GPU, recorded by doing it once without effect."""
 
-    def __init__(self, work: Callable[[], Losses]) -> None:
+    def __init__(self, work: Callable[[], Losses], device: torch.device) -> None:
         self._graph = torch.cuda.CUDAGraph()
         # Other threads, such as the one that pins the next batch, may go on with what a recording must not do.
-        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
+        with torch.cuda.device(device), torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
             self._losses = work()
 
     def replay(self) -> Losses:
@@ -32,38 +33,50 @@ class Graph:
         return {name: loss.clone() for name, loss in self._losses.items()}
 
 
+@dataclass
+class _Form:
+    """Steps of one form: how many were taken as they come, and the graph of them once there is one."""
+
+    seen: int = 0
+    place: Tensor | None = None
+    """Where the graph finds its photos."""
+    graph: Graph | None = None
+
+
 class Recorder:
-    """Takes steps of the newest form that came several times in a row out of its graph."""
+    """Takes steps out of graphs, one for each form that comes again and again."""
 
     def __init__(self) -> None:
-        self._form: Hashable = None
-        self._seen = 0
-        self._recorded: tuple[Hashable, Tensor, Graph] | None = None
+        self._forms: dict[Hashable, _Form] = {}
+        self._shape: torch.Size | None = None
 
     def forget(self) -> None:
         """Record anew: the step works on other memory now."""
-        self._form, self._seen, self._recorded = None, 0, None
+        self._forms.clear()
 
     def replay(self, form: Hashable, photos: Tensor, take: Callable[[Tensor], Losses]) -> Losses | None:
-        """Take a step from the graph; return None, having done nothing, where it has to be taken as it comes.
+        """Take a step from its graph; return None, having done nothing, where it has to be taken as it comes.
 
         Args:
-            form: whatever the step's operations depend on, beside the photos' values.
+            form: whatever the step's operations depend on, beside the photos' values and their shape. A few of them
+                may take turns, such as steps with a penalty and without.
             photos: uint8 (N, 3, size, size), on the device.
             take: takes such a step; this is what is recorded.
 
         Raises:
             RuntimeError: it cannot be recorded. Nothing was done, either.
         """
-        if self._recorded is None or self._recorded[0] != form:
-            self._seen = self._seen + 1 if form == self._form else 1
-            self._form = form
-            if self._seen <= WARMUP_STEPS:
+        if photos.shape != self._shape:
+            # Of the sizes that grow, none comes again: two sizes' graphs may not fit into memory.
+            self._shape = photos.shape
+            self.forget()
+        known = self._forms.setdefault(form, _Form())
+        if known.graph is None:
+            known.seen += 1
+            if known.seen <= WARMUP_STEPS:
                 return None
-            # Before it is replaced: two graphs' memory may not fit.
-            self._recorded = None
-            place = photos.clone()
-            self._recorded = (form, place, Graph(lambda: take(place)))
-        _, place, graph = self._recorded
-        place.copy_(photos)
-        return graph.replay()
+            known.place = place = photos.clone()
+            known.graph = Graph(lambda: take(place), photos.device)
+        assert known.place is not None
+        known.place.copy_(photos)
+        return known.graph.replay()

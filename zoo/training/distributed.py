@@ -31,12 +31,17 @@ class Distributed:
     rank: int = 0
     world_size: int = 1
     local_rank: int = 0
-    """Its number on this machine, and that of its GPU."""
+    """Its number on this machine."""
 
     @property
     def is_main(self) -> bool:
         """Whether this is the process that writes and speaks."""
         return self.rank == 0
+
+    @property
+    def gpu(self) -> int:
+        """The number of its GPU among those that it sees; SLURM may show each process nothing but its own."""
+        return 0 if torch.cuda.device_count() == 1 else self.local_rank
 
     def device(self, wanted: str) -> str:
         """Return the device of this process: each has a GPU of its own.
@@ -49,7 +54,7 @@ class Distributed:
         if wanted.startswith("cuda:"):
             raise UsageError(f"--device {wanted}: {self.world_size} processes have a GPU each; write --device cuda")
         there = torch.cuda.is_available()
-        return f"cuda:{self.local_rank}" if wanted == "cuda" or (wanted == "auto" and there) else wanted
+        return f"cuda:{self.gpu}" if wanted == "cuda" or (wanted == "auto" and there) else wanted
 
     def batch_per_process(self, batch: int) -> int:
         """Return how many images of a batch are this process's.
@@ -164,7 +169,7 @@ def joined(device: str) -> Iterator[Distributed]:
         return
     on_gpu = device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
     if on_gpu:
-        torch.cuda.set_device(place.local_rank)
+        torch.cuda.set_device(place.gpu)
     dist.init_process_group("nccl" if on_gpu else "gloo", rank=place.rank, world_size=place.world_size)
     try:
         yield place

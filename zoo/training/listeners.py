@@ -124,7 +124,7 @@ class _Listener:
             try:
                 getattr(self._hooks, event)(**about)
                 self._heard += 1
-            except (Exception, SystemExit) as error:
+            except BaseException as error:  # nothing that it raises ends this thread unsaid
                 if not self._error:
                     self._error = f"{event}: {one_line(error)}"
                     self._unsaid.append(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import signal
+import time
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 
 from zoo.data.stream import Batch
 from zoo.device import pick_workers
@@ -18,12 +19,14 @@ from zoo.training.listeners import Listeners
 from zoo.training.meter import Meter
 from zoo.training.reasons import explained, reason_of
 from zoo.training.record import Record
-from zoo.training.signals import stop_signals
+from zoo.training.signals import StopRequested, StopSignals, stop_signals
 from zoo.training.trainer import Trainer
-from zoo.training.validation import validate, validation_images
+from zoo.training.validation import grey_baseline, validate, validation_images
 
 LOG_EVERY = 10
 """Steps between two lines of metrics."""
+OVERHEAD = 0.1
+"""Share of the time that validations and their checkpoints may take, unless `val_every` says when they come."""
 
 
 class Loop:
@@ -35,6 +38,9 @@ class Loop:
         self.record = Record(run, trainer, callback, listeners)
         self.meter = Meter(trainer)
         self.checkpoints = Checkpointing(self.record, self.meter)
+        self._validation_seconds = 0.0
+        """What the newest validation took."""
+        self._validation_ended = time.monotonic()
 
     def train(self) -> str:
         """Train to the end, and leave the folder in order whatever happens; return how it ended."""
@@ -47,6 +53,7 @@ class Loop:
                 record.callback.on_start(self.run, self.assembly, self.trainer.steps)
                 with explained(self.assembly):
                     self.images = validation_images(self.assembly)
+                    record.grey = grey_baseline(self.assembly, self.images)
                     state = self._loop(stop)
             except KeyboardInterrupt:
                 # The second Ctrl-C: somebody is in a hurry.
@@ -71,7 +78,7 @@ class Loop:
                     record.pass_on_notes()
         return state
 
-    def _loop(self, stop: list[int]) -> str:
+    def _loop(self, stop: StopSignals) -> str:
         recipe, trainer, meter, checkpoints = self.assembly.recipe, self.trainer, self.meter, self.checkpoints
         size, feed = 0, None
         stopping, progress = self._agree(stop)
@@ -79,7 +86,8 @@ class Loop:
             if feed is None or size != recipe.size_at(progress):
                 size = recipe.size_at(progress)
                 feed = self._feed(size)
-            batch = next(feed)
+            if (batch := self._next(feed, stop)) is None:
+                break
             epoch = int(trainer.epochs)
             trainer.set_lr(recipe.lr_factor(progress, trainer.steps) * 0.5**checkpoints.rollbacks)
             self._step(batch)
@@ -91,10 +99,10 @@ class Loop:
                     feed, (stopping, progress) = None, self._agree(stop)
                     continue
             ended_epoch = int(trainer.epochs) > epoch
-            is_time = trainer.steps % recipe.val_every == 0 if recipe.val_every else ended_epoch
+            is_time = trainer.steps % recipe.val_every == 0 if recipe.val_every else ended_epoch and self._affords()
             milestone = checkpoints.milestone() if ended_epoch else None
             if progress < 1 and (is_time or milestone):
-                with meter.paused():
+                with meter.paused(), self._timed():
                     self._validate()
                     if trainer.is_healthy:
                         checkpoints.save(milestone)
@@ -107,8 +115,18 @@ class Loop:
         if finished:
             self._log()
             self._validate()
-        checkpoints.save_last(finished=finished, in_haste=signal.SIGTERM in stop)
+        checkpoints.save_last(finished=finished, in_haste=signal.SIGTERM in stop.received)
         return "finished" if finished else "interrupted"
+
+    def _next(self, feed: Iterator[Batch], stop: StopSignals) -> Batch | None:
+        """Wait for a batch; return None if somebody asks for an end meanwhile. Several processes end together."""
+        if self.distributed.world_size > 1:
+            return next(feed)
+        try:
+            with stop.heard_at_once():
+                return next(feed)
+        except StopRequested:
+            return None
 
     def _step(self, batch: Batch) -> None:
         """Take a step, and say what was out of the ordinary with it."""
@@ -134,7 +152,19 @@ class Loop:
         self.record.validation(metrics, picture)
         self.checkpoints.validated()
 
-    def _agree(self, stop: list[int]) -> tuple[bool, float]:
+    def _affords(self) -> bool:
+        """Whether another validation, with its checkpoint, keeps within what they may cost."""
+        since = time.monotonic() - self._validation_ended
+        return self.distributed.from_main(since * OVERHEAD >= self._validation_seconds * (1 - OVERHEAD))
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        start = time.monotonic()
+        yield
+        self._validation_ended = time.monotonic()
+        self._validation_seconds = self._validation_ended - start
+
+    def _agree(self, stop: StopSignals) -> tuple[bool, float]:
         """Settle with the other processes whether to stop, and how far the run is."""
         return self.distributed.agree(bool(stop), self.record.progress, self.assembly.device)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -62,17 +63,18 @@ class Meter:
         self._begin()
         return status
 
-    def state(self) -> dict[str, Tensor]:
-        """Return the sums so far, for a checkpoint."""
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return the sums so far, for a checkpoint: tensors by name, and the rest as JSON can say it."""
         tensors = {f"meter/sum/{name}": value for name, value in self._sums.items()}
-        return tensors | {f"meter/count/{name}": value for name, value in self._counts.items()}
+        tensors |= {f"meter/count/{name}": value for name, value in self._counts.items()}
+        return tensors, {"steps": self.steps, "losses": list(self._sums)}
 
-    def restore(self, tensors: dict[str, Tensor], steps: int) -> None:
-        """Take up sums that `state` returned."""
+    def restore(self, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
+        """Take up what `state` returned."""
         self._begin()
-        self.steps = steps
+        self.steps = about["steps"]
         device = self.trainer.assembly.device
-        for key, value in tensors.items():
-            where, _, name = key.removeprefix("meter/").partition("/")
-            if key.startswith("meter/"):
-                (self._sums if where == "sum" else self._counts)[name] = value.to(device)
+        # Files of tensors are in the order of the alphabet; losses keep their own.
+        for name in about["losses"]:
+            self._sums[name] = tensors[f"meter/sum/{name}"].to(device)
+            self._counts[name] = tensors[f"meter/count/{name}"].to(device)

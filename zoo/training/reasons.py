@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from zoo.data.stream import loader_died
 from zoo.device import describe_device
-from zoo.errors import UsageError, ZooError, one_line
+from zoo.errors import BrokenContractError, UsageError, ZooError, one_line
 from zoo.files import explain_os_error
 from zoo.training.assembly import Assembly
 from zoo.training.distributed import peer_died
@@ -32,6 +32,8 @@ def explained(assembly: Assembly) -> Iterator[None]:
     recipe = assembly.recipe
     try:
         yield
+    except BrokenContractError as error:
+        raise assembly.plan.generator.component.broken(str(error)) from error
     except RuntimeError as error:
         if peer_died(error):
             raise ZooError("another of the run's processes ended, and this one cannot go on without it") from error
@@ -54,4 +56,5 @@ def explained(assembly: Assembly) -> Iterator[None]:
             "leaves no more in the innermost level; use a larger one"
         ) from error
     except OSError as error:
-        raise ZooError(f"the run's folder cannot be written: {explain_os_error(error)}") from error
+        place = f"{error.filename}: " if error.filename else ""
+        raise ZooError(f"{place}{explain_os_error(error)}") from error

@@ -52,6 +52,8 @@ class Record:
         self.clock = Clock()
         self.metrics: dict[str, float] = {}
         """Of the newest validation."""
+        self.grey: dict[str, float] = {}
+        """The same metrics of leaving the validation images grey."""
         self._complaints: set[str] = set()
         self._written = time.monotonic()
 
@@ -77,11 +79,11 @@ class Record:
         """Write the metrics of a validation, and its picture."""
         self.metrics = metrics
         step = self.trainer.steps
-        line = {"step": step, "images": self.trainer.images, "val": metrics}
+        line = {"step": step, "images": self.trainer.images, "val": metrics, "grey": self.grey}
         sample = self.run.samples / f"step-{step:08d}.png"
         self.on_disk("metrics", lambda: self.run.log(line))
         self.on_disk("samples", lambda: save_photo(sample, picture))
-        self.callback.on_validation(step, metrics, sample)
+        self.callback.on_validation(step, metrics, self.grey, sample)
 
     def pass_on_notes(self) -> None:
         """Say what went wrong with listeners."""
@@ -123,6 +125,7 @@ class Record:
             "seconds": round(self.clock.seconds, 1),
             "photographs": len(assembly.photos),
             "fingerprint": assembly.fingerprint,
+            "components": assembly.plan.provenance(),
             "metrics": self.metrics,
             "versions": describe_process()["versions"],
             "saved": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -145,6 +148,7 @@ class Record:
             },
             "skipped": int(trainer.skipped),
             "metrics": self.metrics,
+            "grey": self.grey,
             "listeners": self.listeners.report,
             "photographs": {
                 "train": len(assembly.photos),
@@ -152,6 +156,7 @@ class Record:
                 "left_out": len(assembly.left_out),
                 "fingerprint": assembly.fingerprint,
             },
+            "components": assembly.plan.provenance(),
             **describe_process(),
         }
         self.on_disk("run.json", lambda: self.run.write_info(info))

@@ -11,31 +11,60 @@ from types import FrameType
 _STOP = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 
-@contextmanager
-def stop_signals() -> Iterator[list[int]]:
-    """Collect the signals that ask for an end in a list, for the loop to look at. Asking again interrupts at once."""
-    received: list[int] = []
-    first = 0.0
+class StopRequested(Exception):  # noqa: N818 - no error
+    """Somebody asked for an end while there was nothing to finish."""
 
-    def receive(number: int, _frame: FrameType | None) -> None:
-        nonlocal first
-        if not received:
-            first = time.monotonic()
+
+class StopSignals:
+    """The signals that asked for an end so far, for the loop to look at."""
+
+    def __init__(self) -> None:
+        self.received: list[int] = []
+        self._first = 0.0
+        self._waiting = False
+
+    def __bool__(self) -> bool:
+        return bool(self.received)
+
+    @contextmanager
+    def heard_at_once(self) -> Iterator[None]:
+        """Raise `StopRequested` inside, rather than wait for what may never come."""
+        self._waiting = True
+        try:
+            if self.received:
+                raise StopRequested
+            yield
+        finally:
+            self._waiting = False
+
+    def receive(self, number: int, _frame: FrameType | None) -> None:
+        """Take a signal."""
+        if not self.received:
+            self._first = time.monotonic()
         # Launchers pass on what the terminal has sent already: that is no second asking.
-        elif time.monotonic() - first > 1:
+        elif time.monotonic() - self._first > 1:
             raise KeyboardInterrupt
-        received.append(number)
+        self.received.append(number)
+        if self._waiting:
+            raise StopRequested
 
+
+@contextmanager
+def stop_signals() -> Iterator[StopSignals]:
+    """Collect the signals that ask for an end. Asking again interrupts at once."""
+    stop = StopSignals()
     try:
         # One that is ignored stays so: nohup means it.
         before = {
-            number: signal.signal(number, receive) for number in _STOP if signal.getsignal(number) != signal.SIG_IGN
+            number: signal.signal(number, stop.receive)
+            for number in _STOP
+            if signal.getsignal(number) != signal.SIG_IGN
         }
     except ValueError:
         # Only the main thread may: elsewhere, such as in some notebooks, its owner handles signals.
         before = {}
     try:
-        yield received
+        yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -77,7 +77,7 @@ def resume(
         ZooError: it has no checkpoint, is being written by another process, or fails again.
     """
     run = run if isinstance(run, Run) else Run.open(run)
-    plan = resolve(_with_another_end(run, extend, another_end))
+    plan = resolve(_with_another_end(run, extend, another_end), run.info.get("components", ()))
     with joined(plan.asked.device) as distributed, run.lock() if distributed.is_main else nullcontext():
         assembly = assemble(plan, restoring=True, device=distributed.device(plan.asked.device))
         loop = Loop(run, Trainer(assembly, distributed), _listeners(plan, distributed), callback or Callback())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 import torch
@@ -26,6 +26,9 @@ from zoo.training.state import (
     random_state,
 )
 
+_OUT_OF_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "_STATUS_ALLOC_FAILED")
+"""What the CPU's allocator, CUDA's runtime (AcceleratorError), cuDNN and cuBLAS say when memory runs out."""
+
 
 class Trainer:
     """Trains a generator, and the critic that judges it where there is one: both step at the end of a batch."""
@@ -42,6 +45,8 @@ class Trainer:
         self.skipped_in_a_row = torch.zeros((), device=assembly.device)
         self.fallback = ""
         """What made training faster and was given up, and why, in words; empty if nothing was."""
+        self._buffers_before: list[tuple[Tensor, Tensor]] = []
+        """Each buffer, and what it was before the step."""
         self._fits: set[Hashable] = set()
         """Forms of a step that all of several processes had memory for."""
         # Processes that wait for one another within a step cannot record it.
@@ -208,6 +213,7 @@ class Trainer:
                 torch.cuda.empty_cache()
 
     def _gradients(self, photos: Tensor, stage: Stage, alone: bool = False) -> dict[str, Tensor]:
+        self._buffers_before = [(buffer, buffer.clone()) for buffer in self._buffers()]
         return self.backward(photos, stage, step=self.steps, micro_batch=self.micro_batch, alone=alone)
 
     def _optimize(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -222,9 +228,17 @@ class Trainer:
         for optimizer in self.optimizers.values():
             optimizer.grad_scale, optimizer.found_inf = None, not_a_number  # type: ignore[attr-defined]
             optimizer.step()
+        # Batch norm's statistics moved in the forward pass, before anybody knew.
+        for buffer, before in self._buffers_before:
+            torch.where(not_a_number.bool(), before, buffer, out=buffer)
         self.skipped += not_a_number
         self.skipped_in_a_row.add_(1).mul_(not_a_number)
         return losses
+
+    def _buffers(self) -> Iterator[Tensor]:
+        """Yield the buffers that training changes."""
+        for network in (self.assembly.generator, self.assembly.critic):
+            yield from () if network is None else network.buffers()
 
     @torch.no_grad()
     def _update_ema(self, ema: nn.Module) -> None:
@@ -247,5 +261,5 @@ class Trainer:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether it says that memory ran out; the CPU's allocator has no class of its own for that."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    """Whether it says that memory ran out; only one of the allocators has a class of its own for that."""
+    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in _OUT_OF_MEMORY)

@@ -53,20 +53,36 @@ def validate(
     distributed = distributed or Distributed()
     was_training = generator.training
     generator.eval()
-    reals, fakes = [], []
-    for number, photos in enumerate(torch.split(images, assembly.recipe.batch)):
-        part = LabPicture.of_photos(photos.to(assembly.device))
+    real = _originals(assembly, images)
+    chroma = []
+    for number, lightness in enumerate(torch.split(real.lightness, assembly.recipe.batch)):
         mine = number % distributed.world_size == distributed.rank
-        fakes.append(
-            predict_chroma(generator, part.lightness, assembly.dtype) if mine else torch.zeros_like(part.chroma)
-        )
-        reals.append(part)
+        nothing = torch.zeros_like(lightness).expand(-1, 2, -1, -1)
+        chroma.append(predict_chroma(generator, lightness, assembly.dtype) if mine else nothing)
     generator.train(was_training)
-    real = LabPicture(torch.cat([r.lightness for r in reals]), torch.cat([r.chroma for r in reals]))
-    fake = LabPicture(real.lightness, distributed.sum(torch.cat(fakes)))
-    grey = LabPicture(real.lightness, torch.zeros_like(real.chroma))
-    picture = _grid([pictures.rgb[:ROWS].cpu() for pictures in (grey, fake, real)])
-    return {name: float(metric(fake, real)) for name, metric in assembly.metrics.items()}, picture
+    fake = LabPicture(real.lightness, distributed.sum(torch.cat(chroma)))
+    picture = _grid([pictures.rgb[:ROWS].cpu() for pictures in (_greys(real), fake, real)])
+    return _measured(assembly, fake, real), picture
+
+
+@torch.inference_mode()
+def grey_baseline(assembly: Assembly, images: Tensor) -> dict[str, float]:
+    """Return the run's metrics of leaving all images grey: what a generator has to be better than."""
+    real = _originals(assembly, images)
+    return _measured(assembly, _greys(real), real)
+
+
+def _originals(assembly: Assembly, images: Tensor) -> LabPicture:
+    parts = [LabPicture.of_photos(part.to(assembly.device)) for part in torch.split(images, assembly.recipe.batch)]
+    return LabPicture(torch.cat([p.lightness for p in parts]), torch.cat([p.chroma for p in parts]))
+
+
+def _greys(real: LabPicture) -> LabPicture:
+    return LabPicture(real.lightness, torch.zeros_like(real.chroma))
+
+
+def _measured(assembly: Assembly, fake: LabPicture, real: LabPicture) -> dict[str, float]:
+    return {name: float(metric(fake, real)) for name, metric in assembly.metrics.items()}
 
 
 def _grid(columns: list[Tensor]) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,11 @@ from zoo.errors import INTERRUPTED
 if TYPE_CHECKING:
     from zoo.run import Run
     from zoo.training import Callback
+
+
+def is_first_process() -> bool:
+    """Whether this is the process that speaks, where torchrun or SLURM started several of them."""
+    return os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0"
 
 
 def follow(start: Callable[[Callback], Run], devices: int) -> None:

@@ -12,6 +12,7 @@ def colorize(
     photos: Annotated[list[Path], typer.Argument(metavar="PHOTO|FOLDER", help="Photographs, and folders of them.")],
     model: Annotated[Path, typer.Option("--model", "-m", help="A model's file, or a run's folder.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the coloured photographs.")],
+    last: Annotated[bool, typer.Option("--last", help="Of a run, its newest model instead of its best one.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")] = False,
     size: Annotated[
         int | None,
@@ -25,8 +26,10 @@ def colorize(
 
     jobs = plan(photos, out)
     from zoo.colorize.album import colorize_all
+    from zoo.files import LAST_MODEL
     from zoo.model import load_model
 
-    failed = print_album(colorize_all(load_model(model, device), jobs, overwrite=overwrite, size=size), len(jobs), out)
+    loaded = load_model(model / LAST_MODEL if last else model, device)
+    failed = print_album(colorize_all(loaded, jobs, overwrite=overwrite, size=size), len(jobs), out)
     if failed:
         raise typer.Exit(1)

@@ -12,6 +12,9 @@ from zoo.cli.commands import remarks
 from zoo.registry.contracts import KINDS, Kind
 from zoo.registry.offers import Component
 
+_NARROWEST = 20
+"""Characters of a summary in a line, however narrow the terminal is."""
+
 
 def list_(
     pattern: Annotated[str, typer.Argument(help="Part of a name, or a pattern such as 'smp-*'.")] = "*",
@@ -65,24 +68,24 @@ def _print_tables(known: registry.Registry, found: list[Component], show_recipes
 
     console = make_console()
     notes = [(plugin, remark) for plugin in known.plugins for remark in remarks(plugin)]
+    names = {component: f"  {_weight(component)}{known.name_of(component)}" for component in found}
+    recipes = sorted(known.catalogue.recipes) if show_recipes else []
+    width = max(map(len, (*names.values(), *(f"  {name}" for name in recipes))))
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, min_width=width)
     for kind in KINDS:
         of_kind = [component for component in found if component.kind == kind]
         if of_kind:
             table.add_row(f"[bold]{kind}[/bold]")
         for component in of_kind:
-            name = component.qualified if known.is_ambiguous(component) else component.name
-            weight = f"{component.weight:g}*" if kind == "loss" else ""
-            source = f"[dim]{component.plugin} {component.version}[/dim]"
-            table.add_row(f"  {weight}{name}", escape(component.summary), source)
-    if show_recipes:
-        table.add_row("[bold]recipe[/bold]")
-        for name, recipe in sorted(known.catalogue.recipes.items()):
-            standard = " (the default)" if name == known.catalogue.default else ""
-            summary = recipe.get("summary") or (f"extends {recipe['extends']}" if "extends" in recipe else "")
-            table.add_row(f"  {name}", escape(str(summary)) + standard, "")
+            source = f"[dim]{escape(component.plugin)} {escape(component.version)}[/dim]"
+            table.add_row(names[component], escape(component.summary), source)
     console.print(table)
+    if recipes:
+        console.print("[bold]recipe[/bold]")
+        # Not rows of the table, which takes its time for a thousand of them.
+        lines = [_recipe_line(known, name, width, console.width) for name in recipes]
+        console.out("\n".join(lines), highlight=False)
     for plugin in known.broken:
         console.print(
             f"[red]broken plugin[/red] {plugin.name} ({plugin.distribution} {plugin.version}): "
@@ -92,3 +95,19 @@ def _print_tables(known: registry.Registry, found: list[Component], show_recipes
         console.print(f"[dim]plugin {plugin.name} ({plugin.distribution} {plugin.version}) {escape(remark)}[/dim]")
     for remark in known.remarks:
         console.print(f"[dim]{escape(remark)}[/dim]")
+
+
+def _weight(component: Component) -> str:
+    return f"{component.weight:g}*" if component.kind == "loss" else ""
+
+
+def _recipe_line(known: registry.Registry, name: str, width: int, total: int) -> str:
+    """Write a recipe's name and summary in two columns: the first as wide as that of the table above."""
+    import textwrap
+
+    recipe = known.catalogue.recipes[name]
+    summary = str(recipe.get("summary") or (f"extends {recipe['extends']}" if "extends" in recipe else ""))
+    standard = " (the default)" if name == known.catalogue.default else ""
+    start, rest = f"  {name}".ljust(width + 2), " " * (width + 2)
+    room = max(total, width + 2 + _NARROWEST)
+    return textwrap.fill(summary + standard, room, initial_indent=start, subsequent_indent=rest) or start.rstrip()

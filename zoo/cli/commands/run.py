@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from zoo.cli.commands._training import follow
+from zoo.cli.commands._training import follow, is_first_process
 from zoo.errors import UsageError
-from zoo.registry import find_recipe, resolve
+from zoo.registry import find_recipe, get, resolve
 
 
 def run(
@@ -64,7 +64,9 @@ def run(
         "device": device, "compile": compile_, "memory": memory,
     }  # fmt: skip
     changes = {**given, **_settings(settings or [], given)}
-    plan = resolve(find_recipe(recipe, **changes))
+    plan = resolve(find_recipe(recipe, **changes)).asked_for(recipe, changes)
+    if devices == 1 and is_first_process():
+        _say_whose_catalogue()
 
     # From here on torch is needed; what was wrong until here was said without waiting for it.
     from zoo import training
@@ -76,6 +78,15 @@ def run(
         print_dry_run(losses)
         return
     follow(lambda callback: training.train(plan, runs=runs, name=name, init=init, callback=callback), devices)
+
+
+def _say_whose_catalogue() -> None:
+    """Say which registry.toml of a project has a say in the run, and which one has none."""
+    catalogue = get().catalogue
+    if catalogue.project:
+        typer.echo(f"note: {catalogue.project} has a say in this run; `zoo registry` shows what it says", err=True)
+    for passed_over in catalogue.passed_over:
+        typer.echo(f"note: {passed_over}", err=True)
 
 
 def _settings(settings: list[str], given: dict[str, Any]) -> dict[str, str]:

@@ -11,6 +11,7 @@ import typer
 
 from zoo.errors import ZooError
 from zoo.recipe import Recipe
+from zoo.registry.spec import names_in
 from zoo.run import Run, list_runs
 
 if TYPE_CHECKING:
@@ -56,14 +57,14 @@ def _table(found: list[tuple[Run, dict[str, Any], Recipe | None]]) -> Table:
         table.add_column(column, overflow="fold", no_wrap=not long, min_width=14 if long else None)
     for run, info, recipe in found:
         if recipe is None:
-            table.add_row(run.name, info["state"], escape(info["reason"]))
+            table.add_row(escape(run.name), info["state"], escape(info["reason"]))
             continue
         progress = info["progress"]
         minutes, seconds = divmod(int(progress["seconds"]), 60)
         table.add_row(
-            run.name,
+            escape(run.name),
             info["state"],
-            f"{recipe.generator} {recipe.critic} {recipe.loss}",
+            escape(" ".join(map(names_in, (recipe.generator, recipe.critic, recipe.loss)))),
             f"{progress['progress']:.0%}",
             f"{progress['epochs']:.1f}",
             f"{minutes // 60}:{minutes % 60:02}:{seconds:02}",

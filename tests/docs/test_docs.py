@@ -1,0 +1,343 @@
+"""The documentation says what is so: commands parse, code runs, links lead somewhere, nothing is left out."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import re
+import shlex
+import shutil
+import sys
+import tomllib
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from sites import add_metadata
+
+from zoo import Recipe, UsageError, find_recipe, registry, train
+from zoo.cli.commands.run import _settings
+from zoo.cli.main import app
+from zoo.registry import resolve
+from zoo.registry.spec import parse
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+WITH_PLUGIN = [ROOT / "README.md", ROOT / "docs" / "plugins.md"]
+# tests/test_first_critic.py runs what it says, in order; here, its commands are only parsed.
+RUN_ELSEWHERE = [ROOT / "docs" / "first-critic.md"]
+COMMAND: Any = typer.main.get_command(app)
+# What the options of `zoo run` are called in a recipe.
+FIELDS = ("critic", "loss", "data", "size", "batch", "epochs", "steps", "minutes", "lr", "seed", "device")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page."""
+
+    page: Path
+    line: int
+    language: str
+    text: str
+    mark: str
+    """What the HTML comment before it says, such as `run` or `file: x.py`."""
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+@functools.cache
+def blocks(page: Path) -> list[Block]:
+    found = []
+    lines = page.read_text(encoding="utf-8").splitlines()
+    number = 0
+    while number < len(lines):
+        if not lines[number].startswith("```"):
+            number += 1
+            continue
+        end = lines.index("```", number + 1)
+        mark = re.fullmatch(r"<!-- (.*) -->", lines[number - 1]) if number else None
+        text = "\n".join(lines[number + 1 : end]) + "\n"
+        found.append(Block(page, number + 1, lines[number][3:], text, mark[1] if mark else ""))
+        number = end + 1
+    return found
+
+
+def commands(page: Path) -> Iterator[list[str]]:
+    """Every command line of a page that calls zoo, without it."""
+    for block in blocks(page):
+        if block.language not in ("sh", "bash"):
+            continue
+        for line in block.text.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            if "zoo" in words[:-1]:  # and not `cd zoo`
+                words = words[words.index("zoo") + 1 :]
+                yield words[: next((i for i, word in enumerate(words) if ">" in word or word == "|"), None)]
+
+
+def parsed(words: list[str]) -> tuple[str, dict[str, Any]]:
+    """Parse a command line as zoo does, without running it: the name of the command, and its parameters."""
+    group, rest, names = COMMAND, list(words), []
+    with ExitStack() as stack:
+        context = stack.enter_context(COMMAND.make_context("zoo", rest))
+        while hasattr(group, "commands"):
+            name, group, rest = group.resolve_command(context, [*context._protected_args, *context.args])
+            context = stack.enter_context(group.make_context(name, list(rest), parent=context))
+            names.append(name)
+        return " ".join(names), context.params
+
+
+def subcommands(command: Any) -> list[Any]:
+    """A command itself, or the commands of a group."""
+    return [one for each in getattr(command, "commands", {}).values() for one in subcommands(each)] or [command]
+
+
+ALL_COMMANDS = [pytest.param(page, page, words, id=shlex.join(words)) for page in PAGES for words in commands(page)]
+
+
+# ------------------------------------------------------------------------------------------------- surroundings
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model."""
+    recipe = find_recipe(
+        "demo", generator="unet-shallow:base=2,depth=2", critic="patch:base=2,layers=1",
+        data="scenes:side=32,length=4,val=2", size=32, batch=2, steps=2, device="cpu", workers=0,
+    )  # fmt: skip
+    return train(recipe, runs=tmp_path_factory.mktemp("docs"), name="mine").path
+
+
+@pytest.fixture
+def plugin(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Install the plugin that a page's blocks make, as far as Python's metadata is concerned."""
+    written = write_files(request.param, tmp_path / "page") if request.param in WITH_PLUGIN else []
+    modules = set(sys.modules)
+    for path in written:
+        if path.name != "pyproject.toml":
+            continue
+        project = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
+        add_metadata(
+            path.parent, project["name"], project["version"], project["entry-points"]["zoo"], project["dependencies"]
+        )
+        monkeypatch.syspath_prepend(path.parent)
+    importlib.invalidate_caches()
+    registry.get.cache_clear()
+    yield
+    for module in set(sys.modules) - modules:
+        if module.startswith(("zoo_pocket", "zoo_means")):
+            del sys.modules[module]
+    registry.get.cache_clear()
+
+
+def write_files(page: Path, folder: Path) -> list[Path]:
+    written = []
+    for block in blocks(page):
+        if block.mark.startswith("file: "):
+            path = folder / block.mark.removeprefix("file: ")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.text, encoding="utf-8")
+            written.append(path)
+    return written
+
+
+# ------------------------------------------------------------------------------------------------- commands
+
+
+@pytest.mark.parametrize(("plugin", "page", "words"), ALL_COMMANDS, indirect=["plugin"])
+def test_every_command_line_is_one(plugin: None, page: Path, words: list[str]) -> None:
+    try:
+        name, parameters = parsed(words)
+    except typer.Exit:
+        assert words in (["--help"], ["--version"])
+        return
+    if page in RUN_ELSEWHERE:
+        return
+    if name == "run":
+        check_run(parameters)
+    elif name == "show":
+        component = parse(parameters["name"])
+        kinds = {c.kind for c in registry.components() if component.name in (c.name, c.qualified)}
+        assert kinds
+        for kind in kinds:
+            assert registry.get().part(kind, component).spec
+    elif name == "check":
+        component = parse(parameters["name"])
+        found = registry.get().named(component.name, parameters["kind"])
+        for one in found:
+            assert registry.get().part(one.kind, component).spec
+        assert found or component.name in {plugin.name for plugin in registry.get().plugins}
+    elif name == "recipe" and "/" not in parameters["source"]:
+        find_recipe(parameters["source"])
+    elif name == "list":
+        assert registry.components(parameters["pattern"], parameters["kind"])
+
+
+def check_run(parameters: dict[str, Any]) -> None:
+    given = {"generator": parameters["gen"], **{name: parameters[name] for name in FIELDS}}
+    source = parameters["recipe"]
+    # A file or a run is not here; what is added to it is checked all the same.
+    from_registry = source is None or ("/" not in source and not source.endswith(".toml"))
+    recipe = find_recipe(source if from_registry else None, **given | _settings(parameters["settings"] or [], given))
+    _ = resolve(recipe).recipe
+
+
+def test_a_command_line_that_is_none_is_found() -> None:
+    with pytest.raises(Exception, match="--gne"):
+        parsed(["run", "--gne", "unet-deep"])
+    with pytest.raises(UsageError, match="unet-deap"):
+        check_run(parsed(["run", "--gen", "unet-deap"])[1])
+    with pytest.raises(UsageError, match="bsae"):
+        check_run(parsed(["run", "--gen", "unet-deep:bsae=1"])[1])
+
+
+@pytest.mark.parametrize("name", sorted(COMMAND.commands))
+def test_every_command_has_a_page_with_all_its_options(name: str) -> None:
+    text = (ROOT / "docs" / "commands" / f"{name}.md").read_text(encoding="utf-8")
+    assert text.startswith(f"# zoo {name}\n")
+    for command in subcommands(COMMAND.commands[name]):
+        assert command.name == name or f"zoo {name} {command.name}" in text
+        for parameter in command.params:
+            for option in (*parameter.opts, *parameter.secondary_opts):
+                if option.startswith("-"):
+                    assert re.search(rf"`{option}[` ]", text), option
+    assert f"(commands/{name}.md)" in (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+
+
+def test_no_page_is_about_a_command_that_is_gone() -> None:
+    assert {page.stem for page in (ROOT / "docs" / "commands").glob("*.md")} == set(COMMAND.commands)
+
+
+def test_the_readme_has_the_two_commands() -> None:
+    lines = [line for block in blocks(ROOT / "README.md") if block.language == "sh" for line in block.text.splitlines()]
+    assert {"make demo", "make test", "pip install ."} <= set(lines)
+
+
+# ------------------------------------------------------------------------------------------------- code
+
+
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, id=name_of(page)) for page in PAGES if any(block.mark == "run" for block in blocks(page))],
+)
+def test_marked_code_runs(page: Path, trained: Path, photos: Path, tmp_path: Path) -> None:
+    """One page's blocks after one another, as a reader would run them."""
+    shutil.copytree(trained, tmp_path / "runs" / "mine")
+    (tmp_path / "album").mkdir()
+    shutil.copy(photos / "00.png", tmp_path / "album" / "grandmother.jpg")
+    space: dict[str, Any] = {"__name__": "__main__"}
+    for block in blocks(page):
+        if block.mark == "run":
+            # With the line numbers of the page.
+            code = "\n" * block.line + block.text
+            exec(compile(code, str(page), "exec"), space)
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, id=name_of(page)) for page in PAGES])
+def test_python_and_toml_can_be_read(page: Path) -> None:
+    for block in blocks(page):
+        if block.language == "python":
+            compile(block.text, f"{page}:{block.line}", "exec")
+        elif block.language == "toml":
+            tomllib.loads(block.text)
+
+
+@pytest.mark.parametrize("plugin", [ROOT / "docs" / "plugins.md"], indirect=True)
+def test_the_example_of_a_plugin_passes_its_own_tests(plugin: None, tmp_path: Path) -> None:
+    space: dict[str, Any] = {}
+    exec((tmp_path / "page" / "zoo-pocket" / "test_pocket.py").read_text(encoding="utf-8"), space)
+    tests = [value for name, value in space.items() if name.startswith("test_")]
+    assert tests
+    for test in tests:
+        test()
+
+
+def test_the_example_of_a_registry_is_one(tmp_path: Path) -> None:
+    write_files(ROOT / "docs" / "recipes.md", tmp_path)
+    registry.get.cache_clear()
+    recipe = find_recipe()
+    resolve(recipe)
+    assert recipe.summary == "Faces from the family's albums"
+    assert registry.get().catalogue.recipe("demo")
+
+
+# ------------------------------------------------------------------------------------------------- completeness
+
+
+def test_every_field_of_a_recipe_is_described() -> None:
+    text = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \|[^|]*\| ([^|]*?) \|", text, re.MULTILINE))
+    for name, field in Recipe.model_fields.items():
+        assert name in rows, name
+        default = field.get_default(call_default_factory=True)
+        if field.is_required():
+            shown = "needed"
+        elif default in (None, "", ()):
+            shown = "none"
+        else:
+            shown = str(default).lower() if isinstance(default, bool) else f"{default}"
+        assert rows[name] == shown, name
+
+
+def test_every_shipped_recipe_is_described() -> None:
+    text = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+    with (ROOT / "registry.toml").open("rb") as file:
+        shipped = tomllib.load(file)["recipes"]
+    for name, recipe in shipped.items():
+        assert f"| `{name}` | {recipe['summary']}" in text
+
+
+# ------------------------------------------------------------------------------------------------- links
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, id=name_of(page)) for page in PAGES])
+def test_links_lead_somewhere(page: Path) -> None:
+    """On a code host, that is; `make docs` checks them as the site has them."""
+    for file, anchor in links(page):
+        assert file.is_file(), file
+        if anchor:
+            assert anchor in headings(file), f"{name_of(file)}#{anchor}"
+
+
+def links(page: Path) -> list[tuple[Path, str]]:
+    """The files that a page links to, and the anchors in them."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    found = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if not target.startswith(("https://", "http://")):
+            file, _, anchor = target.partition("#")
+            found.append(((page.parent / file).resolve() if file else page, anchor))
+    return found
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors that GitHub makes of a page's headings."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_every_page_can_be_reached_from_the_index() -> None:
+    index = ROOT / "docs" / "index.md"
+    reached, waiting = {index}, [index]
+    while waiting:
+        linked = {file for file, _ in links(waiting.pop()) if file in PAGES}
+        waiting += linked - reached
+        reached |= linked
+    assert reached == set(PAGES)
+
+
+def test_every_page_is_in_the_navigation_of_the_site() -> None:
+    with (ROOT / "zensical.toml").open("rb") as file:
+        nav = tomllib.load(file)["project"]["nav"]
+    assert sorted(in_navigation(nav)) == sorted(map(name_of, PAGES))
+
+
+def in_navigation(entry: Any) -> list[str]:
+    if isinstance(entry, str):
+        return [entry]
+    return [page for one in (entry.values() if isinstance(entry, dict) else entry) for page in in_navigation(one)]
