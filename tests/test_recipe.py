@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 import types
+from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -136,7 +137,7 @@ def test_an_automatic_batch_is_written_as_it_is_typed() -> None:
 
 def plugin(name: str, distribution: str, version: str = "1.2", **factories: Any) -> Any:
     """Return a plugin with critics, losses, … by name, as the installed ones are found."""
-    module = types.ModuleType(f"zoo_{name}")
+    module = types.ModuleType(f"made_up_{name}")
     sys.modules[module.__name__] = module
 
     @hookimpl
@@ -152,7 +153,7 @@ def plugin(name: str, distribution: str, version: str = "1.2", **factories: Any)
 
 
 @pytest.fixture
-def install(monkeypatch: pytest.MonkeyPatch) -> Any:
+def install(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Have these plugins installed beside zoo's own, and no others."""
     real = list(entry_points(group="zoo"))
 
@@ -160,7 +161,9 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(zoo.registry.plugins, "entry_points", lambda group: [*real, *more])
         registry.get.cache_clear()
 
-    return only
+    yield only
+    for name in [name for name in sys.modules if name.startswith("made_up_")]:
+        del sys.modules[name]
 
 
 def judge(*, width: int = 4, paths: tuple[int, ...] = (1, 2), depth: int | None = None) -> Any:

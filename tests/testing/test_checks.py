@@ -252,7 +252,7 @@ def test_the_command_says_the_verdict() -> None:
 
 def test_a_plugin_is_checked_whole(theirs: None) -> None:
     failed = check("theirs", "--json")
-    assert failed.exit_code == 1
+    assert failed.exit_code == 1, failed.output
     reports = {(report["kind"], report["spec"]): report["results"] for report in json.loads(failed.stdout)}
     assert set(reports) == {
         ("loss", "wrong"), ("loss", "gone"), ("critic", "twice"), ("loss", "twice"), ("dataset", "asking"),
@@ -294,7 +294,7 @@ def test_what_makes_no_sense_is_misuse(theirs: None) -> None:
 
 def test_what_cannot_be_imported_is_a_failed_row(theirs: None) -> None:
     failed = check("gone")
-    assert failed.exit_code == 1
+    assert failed.exit_code == 1, failed.output
     assert "import failed loss gone of plugin theirs" in " ".join(failed.stdout.split())
     with pytest.raises(AssertionError, match="import: loss gone of plugin theirs"):
         check_loss("gone")
@@ -305,5 +305,5 @@ def test_a_broken_plugin_is_an_error(theirs: None, tmp_path: Path) -> None:
     sys.modules.pop("zoo_theirs", None)
     registry.get.cache_clear()
     failed = check("theirs")
-    assert failed.exit_code == 1
+    assert failed.exit_code == 1, failed.output
     assert "plugin theirs (zoo-theirs 1.0) is broken: ZeroDivisionError: division by zero" in failed.stderr

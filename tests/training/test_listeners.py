@@ -141,7 +141,7 @@ def test_the_examples_of_the_hooks_page_follow_a_run(listening: Any, monkeypatch
     run = train(tiny(steps=10, val_every=10), name="mine")
     text = (run.path / "diary.txt").read_text()
     for line in (
-        "unet-shallow:base=4,norm=none,dropout=false begins at step 0\n",
+        "unet/unet-shallow:base=4,depth=4,norm=none,dropout=false,up=transposed begins at step 0\n",
         "step 10: l1 ",
         "step 10: the mean error is ",
         "step 10: look at step-00000010.png\n",

@@ -90,7 +90,8 @@ class Objective:
     def _mean_over_scales(
         self, term: _Term, side: Literal["critic", "generator"], *logits: Tensor | Sequence[Tensor]
     ) -> Tensor:
-        scales = [checked_logits(one, self._critic) for one in logits]
+        # Losses are computed in float32, whatever the critic ran in.
+        scales = [[scale.float() for scale in checked_logits(one, self._critic)] for one in logits]
         judge: Callable[..., Tensor] = getattr(term.loss, side)
         values = [checked_scalar(judge(*scale), term.component, f"{side}(…)") for scale in zip(*scales, strict=True)]
         return torch.stack(values).mean()
