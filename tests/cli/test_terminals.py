@@ -9,7 +9,7 @@ import pytest
 from sites import zoo_
 from typer.testing import CliRunner
 
-from zoo.cli.console import write_anything
+from zoo.cli.console import make_console, write_anything
 from zoo.cli.main import app
 
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": ""}
@@ -53,3 +53,15 @@ def test_a_file_name_that_is_no_text_is_an_error_in_words(photos: Path) -> None:
     answer = CliRunner().invoke(app, ["run", "--data", str(folder), "--dry-run"])
     assert answer.exit_code == 2
     assert " is a name that is not text in UTF-8, and no recipe can keep it" in answer.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_output_onto_a_full_disk_ends_nothing_that_is_worth_more(capsys: pytest.CaptureFixture[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        console = make_console(dispensable=True)
+        console.file = full
+        console.print("step 10")
+        console.print("step 20")
+    assert capsys.readouterr().err == (
+        "note: the standard output cannot be written (the disk is full); going on without it\n"
+    )

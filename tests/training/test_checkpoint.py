@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -124,3 +126,10 @@ def test_where_there_is_none_it_is_said_what_to_do() -> None:
     ]
     assert CliRunner().invoke(app, ["run", "--recipe", "my runs/mine", "--name", "anew"]).exit_code == 0
     assert Run.open("runs/anew").info["progress"]["steps"] == 1
+
+
+def test_what_writing_threads_need_is_imported_before_they_start() -> None:
+    """Each imports a part of itself when first used, and four threads at once met in the middle of that."""
+    program = "import sys, zoo.training.checkpoint; print({'numpy.ctypeslib', 'safetensors.torch'} <= set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"

@@ -42,6 +42,15 @@ def test_compiled_networks_learn_the_same(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_with_low_memory_the_critic_alone_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = through(monkeypatch, "aot_eager")
+    notes = Notes()
+    train(tiny(**CHANGES, compile="max", memory="low"), name="mine", callback=notes)
+    assert len(seen) == 1
+    assert not [note for note in notes.notes if "gave up" in note]
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_a_component_that_breaks_the_compiler_is_trained_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any) -> Any:
         raise RuntimeError("no kernel for this")

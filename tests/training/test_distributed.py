@@ -156,6 +156,13 @@ def test_each_process_has_a_gpu_of_its_own() -> None:
         Distributed(1, 2, 1).device("cuda:0")
 
 
+def test_a_process_that_sees_one_gpu_takes_that_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert Distributed(3, 4, 3).device("cuda") == "cuda:0"
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    assert Distributed(3, 4, 3).device("cuda") == "cuda:3"
+
+
 def test_who_is_who_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert _place() == Distributed()
     with monkeypatch.context() as patched:

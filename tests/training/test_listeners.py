@@ -100,6 +100,19 @@ def test_one_that_fails_is_named_once_and_the_run_goes_on(listening: Any) -> Non
     assert any(name == "zoo_alarm" and "no connection" in about["message"] for name, about in heard.events)
 
 
+def test_one_that_dies_of_an_interruption_is_named(listening: Any) -> None:
+    class Bad:
+        @hookimpl
+        def zoo_step(self) -> None:
+            raise KeyboardInterrupt
+
+    notes = Notes()
+    listening(bad=make_hooks(Bad()))
+    run = train(tiny(steps=20), name="mine", callback=notes)
+    assert run.info["state"] == "finished"
+    assert [note for note in notes.notes if "bad failed at zoo_step: KeyboardInterrupt" in note]
+
+
 def test_one_that_sleeps_slows_nothing_down(listening: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     awake = threading.Event()
 

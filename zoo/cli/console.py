@@ -9,7 +9,7 @@ from typing import IO, Any
 from rich.console import Console
 from rich.text import Text
 
-from zoo.files import printable
+from zoo.files import explain_os_error, printable
 
 
 class _Console(Console):
@@ -23,9 +23,28 @@ class _Console(Console):
         os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 
 
-def make_console(*, stderr: bool = False) -> Console:
-    """Return a console on the standard output, or the standard error."""
-    return _Console(stderr=stderr, highlight=False)
+class _DispensableConsole(_Console):
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print; if that fails, as on a full disk, say so once elsewhere and go on in silence."""
+        try:
+            super().print(*objects, **options)
+        except OSError as error:
+            # What was not written yet must not fail a second time when Python ends.
+            self.on_broken_pipe()
+            make_console(stderr=True).print(
+                f"note: the standard output cannot be written ({explain_os_error(error)}); going on without it",
+                soft_wrap=True,
+            )
+
+
+def make_console(*, stderr: bool = False, dispensable: bool = False) -> Console:
+    """Return a console on the standard output, or the standard error.
+
+    Args:
+        stderr: on the standard error.
+        dispensable: what is under way is worth more than what is printed of it.
+    """
+    return (_DispensableConsole if dispensable else _Console)(stderr=stderr, highlight=False)
 
 
 _LOOKALIKES = str.maketrans(

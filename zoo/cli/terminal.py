@@ -37,7 +37,7 @@ class Display(Callback):
     """Shows a run: a live bar in a terminal, plain lines elsewhere."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or make_console()
+        self.console = console or make_console(dispensable=True)
         self._stack = ExitStack()
         self._bar: Bar | None = None
         self._task = TaskID(0)
