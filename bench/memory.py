@@ -25,7 +25,7 @@ def measure(network: str, memory: str) -> dict[str, float]:
     from zoo import Recipe
     from zoo.cost import kept_for_backward
     from zoo.device import memory_in_use
-    from zoo.model import predict_chroma
+    from zoo.networks import predict_chroma
     from zoo.training.assembly import assemble
     from zoo.training.trainer import Trainer
 

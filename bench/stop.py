@@ -2,7 +2,7 @@
 
     python bench/stop.py
 
-Signals come at random moments: in a step, in a look at held-out photographs, while a checkpoint is being written. It is
+Signals come at random moments: in a step, in a validation, while a checkpoint is being written. It is
 0 s where the newest checkpoint was whole before the signal came: after SIGTERM, a recent one will do.
 """
 

@@ -15,18 +15,18 @@ with Display() as display:
 # The data set's other half: pictures that were never trained on, larger than the training crops.
 model = load_model(run.path)
 originals = registry.get().build("dataset", "scenes:side=256", split="val")
-held_out = run.path / "held-out"
-held_out.mkdir()
+unseen = run.path / "unseen"
+unseen.mkdir()
 rows = []
 for number in range(5, 10):
     original = originals[number]
-    save_photo(held_out / f"{number}.png", original)
-    photo = read_photo(held_out / f"{number}.png")
+    save_photo(unseen / f"{number}.png", original)
+    photo = read_photo(unseen / f"{number}.png")
     grey = color.join(photo.lightness, torch.zeros(2, photo.height, photo.width))
     rows.append(torch.cat([grey, model.colorize(photo), original], dim=2))
-picture = run.path / "held-out.png"
+picture = run.path / "unseen.png"
 save_photo(picture, torch.cat(rows, dim=1))
 
 print(f"\nthe model:                             {run.model}")
 print(f"a picture grey | coloured | original:  {picture}")
-print(f"the same by hand:                      zoo colorize {held_out} --model {run.path} -o coloured/")
+print(f"the same by hand:                      zoo colorize {unseen} --model {run.path} -o coloured/")
