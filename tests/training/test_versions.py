@@ -9,7 +9,7 @@ from torch import Tensor
 
 from zoo import load_model, train
 from zoo.errors import UsageError
-from zoo.training import resume
+from zoo.training import dry_run, resume
 from zoo.training.assembly import assemble
 from zoo.training.checkpoint import load_checkpoint
 from zoo.training.trainer import Trainer
@@ -59,6 +59,15 @@ def test_a_run_begins_with_a_model_and_its_critic() -> None:
     assert all(torch.allclose(tensors[0][name], tensors[1][name], atol=1e-6) for name in names)
     with pytest.raises(UsageError, match="cannot begin one of unet-shallow:base=8"):
         train(tiny(generator="unet-shallow:base=8"), init=first.model)
+
+
+def test_a_dry_run_begins_with_the_model_too() -> None:
+    trained = train(tiny(steps=40, lr=2e-3, critic="none", loss="l1"), name="trained")
+    recipe = tiny(critic="none", loss="l1")
+    fresh, begun = (dry_run(recipe, init=init)[1]["l1"] for init in (None, trained.path))
+    assert begun < 0.8 * fresh
+    with pytest.raises(UsageError, match="cannot begin one of unet-shallow:base=8"):
+        dry_run(tiny(generator="unet-shallow:base=8"), init=trained.model)
 
 
 def test_a_finished_run_is_lengthened() -> None:

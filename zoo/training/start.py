@@ -95,13 +95,19 @@ def resume(
         return run
 
 
-def dry_run(recipe: Recipe | Plan) -> tuple[Assembly, dict[str, float]]:
+def dry_run(recipe: Recipe | Plan, *, init: Path | str | None = None) -> tuple[Assembly, dict[str, float]]:
     """Make all parts of a recipe and take one step on real data, to prove that everything fits together.
+
+    Args:
+        recipe: what would be trained.
+        init: what to begin with, as in `train`.
 
     Returns:
         The parts, and the losses of the step.
     """
-    assembly = assemble(with_auto_batch(resolve(recipe), Distributed()))
+    assembly = assemble(with_auto_batch(resolve(recipe), Distributed()), restoring=init is not None)
+    if init is not None:
+        init_from(assembly, Path(init))
     trainer = Trainer(assembly)
     with explained(assembly):
         batch = next(make_feed(assembly, start=0, workers=0))

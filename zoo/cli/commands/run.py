@@ -73,7 +73,7 @@ def run(
     from zoo.cli.terminal import print_assembly, print_dry_run
 
     if dry_run:
-        assembly, losses = training.dry_run(plan)
+        assembly, losses = training.dry_run(plan, init=init)
         print_assembly(assembly)
         print_dry_run(losses)
         return
