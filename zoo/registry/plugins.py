@@ -93,34 +93,28 @@ def load_plugins(disabled: Mapping[str, str] | None = None) -> list[Plugin]:
     disabled = disabled or {}
     taken: dict[str, Plugin] = {}
     plugins = []
-    for entry_point in sorted(
-        entry_points(group=GROUP), key=lambda e: (_distribution(e) != DISTRIBUTION, e.name, _distribution(e))
-    ):
-        plugin = Plugin(
-            entry_point.name,
-            _distribution(entry_point),
-            entry_point.dist.version if entry_point.dist else "?",
-            entry_point.value.partition(":")[0],
-        )
+    # Each name and version is read from a file, once.
+    found = [(_distribution(entry_point), entry_point) for entry_point in entry_points(group=GROUP)]
+    for (distribution, version), entry_point in sorted(found, key=lambda e: (e[0][0] != DISTRIBUTION, e[1].name, e[0])):
+        plugin = Plugin(entry_point.name, distribution, version, entry_point.value.partition(":")[0])
         plugins.append(plugin)
         if plugin.name in disabled:
             plugin.off = f"disabled in {disabled[plugin.name]}"
-        elif not _allowed(entry_point):
+        elif not _allowed(plugin):
             plugin.off = f"left out by ZOO_PLUGINS={os.environ['ZOO_PLUGINS']}"
         else:
             _load(entry_point, plugin, taken.setdefault(plugin.name, plugin))
     return plugins
 
 
-def _allowed(entry_point: EntryPoint) -> bool:
+def _allowed(plugin: Plugin) -> bool:
     limit = os.environ.get("ZOO_PLUGINS")
-    if limit is None or _distribution(entry_point) == DISTRIBUTION:
-        return True
-    return entry_point.name in limit.split(",")
+    return limit is None or plugin.distribution == DISTRIBUTION or plugin.name in limit.split(",")
 
 
-def _distribution(entry_point: EntryPoint) -> str:
-    return entry_point.dist.name if entry_point.dist else "unknown"
+def _distribution(entry_point: EntryPoint) -> tuple[str, str]:
+    dist = entry_point.dist
+    return (dist.name, dist.version) if dist else ("unknown", "?")
 
 
 def _load(entry_point: EntryPoint, plugin: Plugin, first: Plugin) -> None:
