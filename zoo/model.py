@@ -42,8 +42,6 @@ _MAX_PIXELS = 8
 """A photograph is shown to the generator at no more than this many times size², however long it is."""
 _SPARE = 2**24
 """Parameters that a factory may make and throw away, such as a classifier's head."""
-_DISTRIBUTION = re.compile(r"[A-Z0-9]([A-Z0-9._-]{0,98}[A-Z0-9])?", re.ASCII | re.IGNORECASE)
-"""A name that can stand in a command: PEP 508."""
 
 _About: TypeAlias = dict[str, Any]
 _Shapes: TypeAlias = dict[str, tuple[int, ...]]

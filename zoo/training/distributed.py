@@ -146,11 +146,6 @@ def unsynchronized(*networks: nn.Module | None) -> Iterator[None]:
         yield
 
 
-def unwrapped(network: nn.Module) -> nn.Module:
-    """Return the network itself."""
-    return network.module if isinstance(network, DistributedDataParallel) else network
-
-
 def peer_died(error: RuntimeError) -> bool:
     """Whether it says that another process of the run cannot be reached any more; gloo has no class of its own."""
     return isinstance(error, dist.DistError) or "/gloo/" in str(error)
