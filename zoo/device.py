@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from zoo.errors import UsageError
 
@@ -40,16 +41,25 @@ def pick_device(wanted: str) -> torch.device:
     return device
 
 
-def pick_dtype(wanted: str, device: torch.device) -> torch.dtype:
-    """Return what the networks compute in: bfloat16 where it was asked for, or where the hardware is fast at it."""
+def pick_dtype(wanted: str, device: torch.device, network: nn.Module) -> torch.dtype:
+    """Return what networks compute in: bfloat16 where it was asked for, or where the hardware is fast at it.
+
+    `auto` keeps a generator with depthwise convolutions (the mobile encoders) in float32 on a CPU, whose kernels for
+    them are two to three times as slow in bfloat16.
+    """
     if wanted == "auto":
-        wanted = "bf16" if _fast_at_bf16(device) else "float32"
+        slow = device.type == "cpu" and any(_is_depthwise(module) for module in network.modules())
+        wanted = "bf16" if _fast_at_bf16(device) and not slow else "float32"
     return torch.bfloat16 if wanted == "bf16" else torch.float32
 
 
-def pick_memory_format(dtype: torch.dtype) -> torch.memory_format:
-    """Return the layout that convolutions are fastest in: channels-last in bfloat16, which the units want that way."""
-    return torch.channels_last if dtype == torch.bfloat16 else torch.contiguous_format
+def _is_depthwise(module: nn.Module) -> bool:
+    return isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1
+
+
+def pick_memory_format(device: torch.device) -> torch.memory_format:
+    """Return the layout that convolutions are fastest in: channels-last, except on MPS, which has one layout."""
+    return torch.contiguous_format if device.type == "mps" else torch.channels_last
 
 
 def keep_freed_memory(device: torch.device) -> None:

@@ -102,7 +102,7 @@ class Model:
         Raises:
             ZooError: see `zoo.networks.predict_chroma`; or what it predicts are not numbers.
         """
-        dtype = pick_dtype(self.recipe.precision, self.device)
+        dtype = pick_dtype(self.recipe.precision, self.device, self.generator)
         chroma = predict_chroma(self.generator, lightness.to(self.device), dtype).cpu()
         if not chroma.isfinite().all():  # would be black
             raise ZooError("the generator predicts colours that are not numbers")
@@ -171,8 +171,9 @@ def load_model(path: Path | str, device: str = "auto") -> Model:
     generator.load_state_dict(_read_weights(path, shapes))
     _check_numbers(path, generator)
     place = pick_device(device)
-    layout = pick_memory_format(pick_dtype(recipe.precision, place))
-    return Model(generator.to(memory_format=layout).to(place).eval(), recipe, about["provenance"], place)
+    return Model(
+        generator.to(memory_format=pick_memory_format(place)).to(place).eval(), recipe, about["provenance"], place
+    )
 
 
 def read_about(path: Path | str) -> dict[str, Any]:

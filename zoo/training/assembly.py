@@ -100,8 +100,7 @@ def assemble(recipe: Recipe | Plan, *, restoring: bool = False, device: str | No
     torch.manual_seed(recipe.seed)
     generator = plan.generator.make(size=recipe.size, restoring=restoring)
     critic = None if plan.critic is None else plan.critic.make()
-    dtype = pick_dtype(recipe.precision, place)
-    layout = {"device": place, "memory_format": pick_memory_format(dtype)}
+    layout = {"device": place, "memory_format": pick_memory_format(place)}
     return Assembly(
         plan=plan,
         generator=generator.to(**layout),
@@ -115,7 +114,7 @@ def assemble(recipe: Recipe | Plan, *, restoring: bool = False, device: str | No
         },
         augment=Augmentation.parse(recipe.augment),
         device=place,
-        dtype=dtype,
+        dtype=pick_dtype(recipe.precision, place, generator),
     )
 
 

@@ -98,7 +98,7 @@ class Backward:
     def _of_micro_batch(self, photos: Tensor, weight: float, stage: Stage, step: int) -> dict[str, Tensor]:
         assembly = self.assembly
         critic = None if stage == "generator" else self._critic
-        real = LabPicture.of_photos(photos.contiguous(memory_format=pick_memory_format(assembly.dtype)))
+        real = LabPicture.of_photos(photos.contiguous(memory_format=pick_memory_format(assembly.device)))
         with torch.set_grad_enabled(stage != "critic"):
             # Past the wrapper of several processes where no backward pass follows: it would wait for one.
             generator = assembly.generator if stage == "critic" else self._generator
