@@ -305,12 +305,32 @@ def test_any_photograph_keeps_its_size_and_its_lightness(height: int, width: int
     assert (after - lightness[0]).abs().mean() < 0.3
 
 
-def test_the_aspect_is_kept_and_the_short_side_is_the_models(saved: Path) -> None:
+def test_the_aspect_is_kept_where_the_generator_can_and_the_short_side_is_the_models(saved: Path) -> None:
     recorder = Recorder()
     model_of(recorder, size=64).colorize(Photo(lightness=torch.full((1, 300, 450), 50.0)))
     assert recorder.shown[0].shape == (1, 1, 64, 96)
     model_of(recorder, size=64).colorize(Photo(lightness=torch.full((1, 300, 450), 50.0)), size=32)
     assert recorder.shown[1].shape == (1, 1, 32, 48)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "shown"),
+    [(300, 300, (64, 64)), (300, 450, (64, 64)), (300, 470, (64, 128)), (450, 300, (64, 64)), (40, 300, (64, 448))],
+)
+def test_what_a_generator_sees_needs_no_padding(height: int, width: int, shown: tuple[int, int]) -> None:
+    recorder = Recorder()
+    recorder.multiple = 64
+    seen = model_of(recorder, size=64).network_input(Photo(lightness=torch.full((1, height, width), 50.0)))
+    assert seen.shape == (1, *shown)
+
+
+def test_saturation_multiplies_the_chroma() -> None:
+    photo = Photo(lightness=torch.full((1, 40, 40), 50.0))
+    chroma = [
+        color.rgb_to_lab(model_of(Recorder(a=0.1, b=0.1)).colorize(photo, saturation=saturation))[1:].mean(dim=(1, 2))
+        for saturation in (0.0, 0.5, 1.0, 2.0)
+    ]
+    assert torch.stack(chroma).norm(dim=1).tolist() == pytest.approx([0, 7.8, 15.6, 31.1], abs=0.5)
 
 
 def test_colours_outside_srgb_lose_chroma_not_lightness() -> None:

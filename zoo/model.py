@@ -57,24 +57,28 @@ class Model:
     """Images seen, data set and its fingerprint, metrics, versions."""
     device: torch.device
 
-    def colorize(self, photo: Photo, *, size: int | None = None) -> Tensor:
+    def colorize(self, photo: Photo, *, size: int | None = None, saturation: float = 1.0) -> Tensor:
         """Give a photograph its colours, at its own size and with its own lightness.
 
-        The generator sees it with its short side at the model's size (the training crops' one) and its aspect kept;
+        The generator sees it with its short side near the model's size (the training crops' one), see `network_input`;
         the chroma that it predicts is enlarged and joined to the full-size lightness. Colours outside sRGB lose chroma,
         not lightness.
 
         Args:
             photo: from `zoo.photo.read_photo`.
             size: another short side for the generator, in pixels.
+            saturation: what the chroma is multiplied by: less than 1 is calmer, 0 grey, more bolder.
 
         Returns:
             uint8 (3, H, W), sRGB.
         """
-        return join_chroma(photo, self.predict(self.network_input(photo, size)[None])[0])
+        return join_chroma(photo, saturation * self.predict(self.network_input(photo, size)[None])[0])
 
     def network_input(self, photo: Photo, size: int | None = None) -> Tensor:
         """Make a photograph as small as the generator sees it.
+
+        Each side becomes a multiple of what the generator needs, the nearest one, so that nothing has to be padded;
+        a photograph of 3:2 is squeezed into a square by a generator that needs multiples of its size.
 
         Args:
             photo: of any size.
@@ -83,11 +87,12 @@ class Model:
         Returns:
             Lightness (1, h, w), L*/50 - 1.
         """
-        height, width = photo.lightness.shape[1:]
+        sides = photo.lightness.shape[1:]
         side = size or self.recipe.size
-        scale = min(side / min(height, width), side * (_MAX_PIXELS / (height * width)) ** 0.5)
-        small = resize(photo.lightness, max(1, round(height * scale)), max(1, round(width * scale)))
-        return (small / 50 - 1).clamp(-1, 1)
+        scale = min(side / min(sides), side * (_MAX_PIXELS / math.prod(sides)) ** 0.5)
+        multiple = getattr(self.generator, "multiple", 1)
+        height, width = (max(1, math.ceil(pixels * scale / multiple - 0.5)) * multiple for pixels in sides)
+        return (resize(photo.lightness, height, width) / 50 - 1).clamp(-1, 1)
 
     @torch.inference_mode()
     def predict(self, lightness: Tensor) -> Tensor:

@@ -91,7 +91,12 @@ def plan(photos: Iterable[Path], out: Path) -> list[Job]:
 
 
 def colorize_all(
-    model: Model, jobs: Iterable[Job], *, overwrite: bool = False, size: int | None = None
+    model: Model,
+    jobs: Iterable[Job],
+    *,
+    overwrite: bool = False,
+    size: int | None = None,
+    saturation: float = 1.0,
 ) -> Iterator[Outcome]:
     """Colour photographs; yield what became of each, in their order. One that fails does not stop the others.
 
@@ -105,6 +110,7 @@ def colorize_all(
         overwrite: replace results that are there already; otherwise each of them is a failure. Of a symbolic link, the
             link is replaced, never what it points to.
         size: short side that the model sees, in pixels.
+        saturation: see `zoo.model.Model.colorize`.
     """
     import torch
 
@@ -123,7 +129,7 @@ def colorize_all(
             chroma = model.predict(work.seen[None])[0] if work.chroma is None else work.chroma
         except ZooError as error:  # knows no photograph
             raise ZooError(f"{work.job.source}: {error}") from error
-        work.rgb = join_chroma(work.photo, chroma)
+        work.rgb = join_chroma(work.photo, saturation * chroma)
 
     def color_together(handful: list[_Work]) -> Iterator[_Work]:
         for seen, works in _alike(handful):

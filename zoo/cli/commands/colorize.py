@@ -18,6 +18,9 @@ def colorize(
         int | None,
         typer.Option(help="Short side that the model sees, in pixels; by default the one it learned at.", min=16),
     ] = None,
+    saturation: Annotated[
+        float, typer.Option(help="What chroma is multiplied by: 0.8 is calmer, 1.3 bolder.", min=0, max=4)
+    ] = 1.0,
     device: Annotated[str, typer.Option(help="auto, cuda, cuda:1, mps or cpu.")] = "auto",
 ) -> None:
     """Colour photographs at their own size. The originals stay as they are; the coloured ones are PNG files."""
@@ -30,6 +33,8 @@ def colorize(
     from zoo.model import load_model
 
     loaded = load_model(model / LAST_MODEL if last else model, device)
-    failed = print_album(colorize_all(loaded, jobs, overwrite=overwrite, size=size), len(jobs), out)
+    failed = print_album(
+        colorize_all(loaded, jobs, overwrite=overwrite, size=size, saturation=saturation), len(jobs), out
+    )
     if failed:
         raise typer.Exit(1)
