@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -17,6 +18,17 @@ class L1(nn.Module):
     def forward(self, fake: Picture, real: Picture) -> Tensor:
         """Compare two batches of pictures."""
         return F.l1_loss(fake.chroma.float(), real.chroma.float())
+
+
+class Distance(nn.Module):
+    """Mean distance in the a*b* plane: what `chroma_error` measures, in units of chroma.
+
+    The norm of the difference, which no axis is special to; `l1` pulls a* and b* to grey one by one.
+    """
+
+    def forward(self, fake: Picture, real: Picture) -> Tensor:
+        """Compare two batches of pictures."""
+        return torch.linalg.vector_norm(fake.chroma.float() - real.chroma.float(), dim=1).mean()
 
 
 class L2(nn.Module):

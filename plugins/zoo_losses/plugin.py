@@ -6,9 +6,11 @@ from zoo import Register, hookimpl
 @hookimpl
 def zoo_components(register: Register) -> None:
     """Offer the losses, each with a weight that lets it be written beside `adv` without one."""
-    # 100 is pix2pix's. Beyond its beta, smooth-l1 is as steep as l1. The slope of l2 grows with the error;
-    # with 500 it is that of 100*l1 where the error is 0.1, that is 11 units of a* or b*.
+    # 100 is pix2pix's, and 70 of the distance as steep where a* and b* are equally far off. Beyond its beta, smooth-l1
+    # is as steep as l1. The slope of l2 grows with the error; with 500 it is that of 100*l1 where the error is 0.1,
+    # which is 11 units of a* or b*.
     register.loss("l1", "zoo_losses.image:L1", summary="Absolute error of the chroma", weight=100)
+    register.loss("distance", "zoo_losses.image:Distance", summary="Distance in the a*b* plane", weight=70)
     register.loss("l2", "zoo_losses.image:L2", summary="Squared error of the chroma", weight=500)
     register.loss(
         "smooth-l1",

@@ -15,7 +15,7 @@ from tiny import tiny
 from torch import Tensor, nn
 from zoo_losses import plugin
 from zoo_losses.adversarial import CrossEntropy, Hinge, LeastSquares
-from zoo_losses.image import L1, L2, SmoothL1
+from zoo_losses.image import L1, L2, Distance, SmoothL1
 
 from zoo.errors import UsageError, ZooError
 from zoo.training.assembly import assemble
@@ -57,7 +57,16 @@ def test_pixel_losses() -> None:
     assert SmoothL1(beta=0.3)(fake, real).item() == pytest.approx((0.4 - 0.15 + 0.04 / 0.6) / 4)
 
 
-@pytest.mark.parametrize("loss", [L1(), L2(), SmoothL1()])
+def test_distance_is_a_vectors_length_and_has_a_slope_at_none() -> None:
+    real = torch.zeros(1, 2, 1, 2)
+    chroma = torch.tensor([[[[0.3, 0.0]], [[-0.4, 0.0]]]], requires_grad=True)
+    loss = Distance()(StandIn(chroma), StandIn(real))
+    loss.backward()
+    assert loss.item() == pytest.approx(0.25)
+    assert chroma.grad.flatten().tolist() == pytest.approx([0.3, 0, -0.4, 0])
+
+
+@pytest.mark.parametrize("loss", [L1(), L2(), SmoothL1(), Distance()])
 def test_pixel_losses_pull_towards_the_original(loss: nn.Module) -> None:
     chroma = torch.full((1, 2, 2, 2), 0.3, requires_grad=True)
     loss(StandIn(chroma), StandIn(torch.full((1, 2, 2, 2), 0.1))).backward()
@@ -340,6 +349,6 @@ def test_plugin_offers_what_exists() -> None:
 
     recorder = Recorder()
     plugin.zoo_components(recorder)
-    assert recorder.seen.keys() == {"l1", "l2", "smooth-l1", "adv", "adv-lsgan", "adv-hinge", "vgg", "gram"}
+    assert recorder.seen.keys() == {"l1", "distance", "l2", "smooth-l1", "adv", "adv-lsgan", "adv-hinge", "vgg", "gram"}
     assert recorder.seen["l1"] == (100, False)
     assert recorder.seen["adv"] == (1, True)
