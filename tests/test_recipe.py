@@ -267,6 +267,6 @@ def test_every_shipped_component_keeps_all_its_options_in_text() -> None:
 def test_names_alone_fit_into_a_table() -> None:
     recipe = resolve(find_recipe("style")).recipe
     assert names_in(recipe.generator) == "unet-deep"
-    assert names_in(recipe.loss) == "50*l1+1*adv+1*vgg+0.1*gram"
+    assert names_in(recipe.loss) == "50*l1+1*adv+0.1*vgg+0.002*gram"
     assert names_in("none") == "none"
     assert names_in("un:") == "un:"

@@ -8,13 +8,14 @@ from weakref import WeakValueDictionary
 
 import timm
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from zoo.errors import UsageError, ZooError
+from zoo.errors import UsageError
 from zoo.hub import fetch_for_timm, quiet
+from zoo.packaged import find_packaged, unpack
 from zoo.registry.contracts import Picture
 from zoo.suggest import did_you_mean
+from zoo.tensors import load_matching
 
 Weights: TypeAlias = Literal["pretrained", "random"] | Path
 
@@ -92,13 +93,14 @@ def load(net: str, weights: Weights) -> nn.Module:
     # The same random weights in every run, and the same random numbers after them whatever the weights.
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(SEED)
+        wanted = {"what": f"the weights of {net}", "instead": "weights=random or weights=FILE.safetensors"}
+        if weights == "pretrained" and (packaged := find_packaged(net)):
+            weights = unpack(packaged, **wanted)
         if weights == "pretrained":
             source = timm.get_pretrained_cfg(net)
             if source is None or not source.has_weights:
                 raise UsageError(f"{net} has no pretrained weights: write weights=random or weights=FILE.safetensors")
-            overlay = fetch_for_timm(
-                source, what=f"the weights of {net}", instead="weights=random or weights=FILE.safetensors"
-            )
+            overlay = fetch_for_timm(source, **wanted)
             trained: Any
             with quiet("timm"):
                 trained = timm.create_model(net, pretrained=True, pretrained_cfg_overlay=overlay)
@@ -106,7 +108,11 @@ def load(net: str, weights: Weights) -> nn.Module:
             return headless(trained)
         network = blank(net)
     if isinstance(weights, Path):
-        load_file(network, net, weights)
+        if not weights.is_file():
+            raise UsageError(
+                f"there is no file {weights}. weights is pretrained, random, or the path of a .safetensors file"
+            )
+        network.load_state_dict(load_matching(weights, network.state_dict(), f"timm's {net}"))
     return network
 
 
@@ -136,27 +142,3 @@ def headless(network: nn.Module) -> nn.Module:
         raise UsageError(f"{type(network).__name__} is a network whose features timm does not hand out: take another")
     network.prune_intermediate_layers(len(network.feature_info), prune_head=True)  # type: ignore[operator, arg-type]
     return network
-
-
-def load_file(network: nn.Module, net: str, path: Path) -> None:
-    """Load weights from a safetensors file; what it holds beyond them, such as a classifier, is left alone."""
-    wanted = network.state_dict()
-    try:
-        with safe_open(path, framework="pt") as file:
-            found = set(file.keys())
-            missing = [name for name in wanted if name not in found]
-            tensors = {name: file.get_tensor(name) for name in wanted if name in found}
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise UsageError(
-            f"there is no file {path}. weights is pretrained, random, or the path of a .safetensors file"
-        ) from error
-    except (SafetensorError, OSError) as error:
-        raise ZooError(f"{path} cannot be read as a safetensors file: {error}") from error
-    misshapen = [name for name, tensor in tensors.items() if tensor.shape != wanted[name].shape]
-    if missing or misshapen:
-        trouble = f"it lacks {missing[0]}" if missing else f"{misshapen[0]} has another shape"
-        raise UsageError(
-            f"{path} does not hold the weights of timm's {net}: {trouble} "
-            f"({len(missing) + len(misshapen)} of {len(wanted)} tensors don't fit)"
-        )
-    network.load_state_dict(tensors)

@@ -11,20 +11,26 @@ import types
 import typing
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 import segmentation_models_pytorch as smp
 import timm
 import torch
 from pydantic import BeforeValidator, Field
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from zoo.errors import UsageError
 from zoo.hub import fetch, fetch_for_timm, quiet
+from zoo.packaged import find_packaged, unpack
 from zoo.suggest import did_you_mean
+from zoo.tensors import load_matching
 
 Stem = Literal["adapt", "repeat"]
+Weights = Annotated[
+    str | Path,
+    BeforeValidator(lambda text: Path(text) if isinstance(text, str) and text.endswith(".safetensors") else text),
+]
 Statistics: TypeAlias = tuple[Sequence[float], Sequence[float]]
 Channels = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
@@ -116,18 +122,24 @@ def build(
     architecture: type[nn.Module],
     *,
     encoder: str,
-    weights: str = "imagenet",
+    weights: str | Path = "imagenet",
     stem: Stem = "adapt",
     restoring: bool = False,
     **options: Any,
 ) -> SmpGenerator:
     """Build a generator around one of smp's classes; `options` are that class's own."""
     name = f"smp-{architecture.__name__.lower()}"
-    encoder, source = find_encoder(encoder, weights)
+    encoder, source = find_encoder(encoder, "none" if isinstance(weights, Path) else weights)
     foreign = encoder.startswith("tu-")
     tag, file, statistics = None, None, IMAGENET
-    if source and not restoring:
-        wanted = {"what": f"the weights {weights!r} of {encoder}", "instead": "weights=none"}
+    wanted = {"what": f"the weights {str(weights)!r} of {encoder}", "instead": "weights=none"}
+    if restoring:
+        pass
+    elif file := local_file(encoder, weights, **wanted):
+        statistics = usual_statistics(encoder)
+        if foreign:
+            tag, options["pretrained_cfg_overlay"] = "file", {"state_dict": read_for_timm(file, encoder)}
+    elif source:
         if foreign:
             tag, options["pretrained_cfg_overlay"] = "imagenet", fetch_for_timm(source, **wanted)
         else:
@@ -151,15 +163,15 @@ def build(
         model = architecture(
             encoder_name=encoder,
             encoder_weights=tag,
-            in_channels=3 if file else channels,
+            in_channels=3 if file and not foreign else channels,
             classes=2,
             **options,
             **extra,
         )
         inner: Any = model.encoder
-        if file:
+        if file and not foreign:
             # As smp does it where it fetches the weights itself: they are for RGB, and adapted after they are loaded.
-            inner.load_state_dict(load_file(file))
+            inner.load_state_dict(load_matching(file, inner.state_dict(), encoder))
             inner.set_in_channels(channels)
         elif tag:
             inner.model.pretrained_cfg.pop("state_dict", None)
@@ -173,6 +185,8 @@ def build(
                 warnings.simplefilter("ignore")
                 model = construct(**extra)
                 multiple = find_multiple(model, channels=channels)
+        except UsageError:
+            raise  # says itself what is wrong
         except BAD_OPTIONS as error:
             # The first complaint is about the options; later ones may be about what was tried to remedy it.
             complaint = complaint or error
@@ -221,6 +235,33 @@ def find_timm_encoder(name: str, weights: str) -> tuple[str, Any]:
     if source is None or not source.has_weights:
         raise UsageError(f"tu-{architecture} has no pretrained weights: write weights=none")
     return f"tu-{full}", source
+
+
+def local_file(encoder: str, weights: str | Path, *, what: str, instead: str) -> Path | None:
+    """Return the file of weights that need no hub: somebody's own, or those that come in a package."""
+    if isinstance(weights, Path):
+        return weights.expanduser()
+    packaged = find_packaged(timm_name(encoder)) if weights == "imagenet" else None
+    return unpack(packaged, what=what, instead=instead) if packaged else None
+
+
+def timm_name(encoder: str) -> str:
+    """Return what timm calls an encoder, if it has it: smp's prefixes say only who implements it."""
+    return encoder.removeprefix("tu-").removeprefix("timm-")
+
+
+def read_for_timm(file: Path, encoder: str) -> dict[str, Tensor]:
+    """Read a file with the weights of a whole network of timm's, of which the encoder will take its part."""
+    with torch.device("meta"):
+        wanted = timm.create_model(timm_name(encoder), num_classes=0).state_dict()
+    return load_matching(file, wanted, f"timm's {timm_name(encoder)}")
+
+
+def usual_statistics(encoder: str) -> Statistics:
+    """Return the statistics of pictures that timm shows to a network of this name; ImageNet's, if it has none."""
+    name = timm_name(encoder)
+    known = timm.get_pretrained_cfg(name) if timm.is_model(name) else None
+    return (known.mean, known.std) if known else IMAGENET
 
 
 def find_statistics(source: Any, *, what: str, instead: str) -> Statistics:
@@ -303,7 +344,7 @@ def factory(architecture: type[nn.Module]) -> Callable[..., SmpGenerator]:
     """Make the factory of one of smp's classes: its own parameters, with types and descriptions, are the options."""
     name = architecture.__name__.lower()
     own = inspect.signature(architecture).parameters
-    hints: dict[str, Any] = {"encoder": str, "weights": str, "stem": Stem, "restoring": bool}
+    hints: dict[str, Any] = {"encoder": str, "weights": Weights, "stem": Stem, "restoring": bool}
     defaults: dict[str, Any] = {
         "encoder": own["encoder_name"].default,
         "weights": "imagenet",
@@ -312,7 +353,8 @@ def factory(architecture: type[nn.Module]) -> Callable[..., SmpGenerator]:
     }
     descriptions = {
         "encoder": "The encoder: any of smp's, or `tu-` and the name of a model of timm's.",
-        "weights": "The encoder's pretrained weights, by their tag; `none` for random ones.",
+        "weights": "The encoder's pretrained weights, by their tag, or a .safetensors file of them; `none` for random "
+        "ones.",
         "stem": "How the encoder, made for RGB, takes a grey photograph: `adapt` sums its first weights over the "
         "channels, `repeat` shows it three equal ones, as it was trained on.",
         "restoring": "Filled in by zoo: weights are loaded next, so fetch none.",

@@ -331,13 +331,16 @@ def test_the_projects_file_is_named_as_such(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------- consent
 
 
+_FETCHES = 'generator = "smp-unet:encoder=resnet34"\n'
+
+
 @pytest.mark.parametrize(
     ("text", "words", "asked"),
     [
-        ('default = "mine"\n[recipes.mine]\nextends = "deep"\n', [], False),
-        ('default = "mine"\n[recipes.mine]\nextends = "deep"\n', ["--recipe", "mine"], True),
+        ('default = "mine"\n[recipes.mine]\nextends = "demo"\n' + _FETCHES, [], False),
+        ('default = "mine"\n[recipes.mine]\nextends = "demo"\n' + _FETCHES, ["--recipe", "mine"], True),
         ('[recipes.mine]\nextends = "demo"\n', ["--gen", "smp-unet"], True),
-        ('default = "mine"\n[recipes.mine]\nextends = "deep"\n', ["--gen", "smp-unet"], True),
+        ('default = "mine"\n[recipes.mine]\nextends = "demo"\n' + _FETCHES, ["--gen", "smp-unet"], True),
         ("[options.generator.smp-unet]\nencoder = 'resnet50'\n", ["--gen", "smp-unet"], False),
     ],
 )
