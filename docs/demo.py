@@ -1,11 +1,12 @@
 """Train a small model on the embedded landscapes, colour pictures that it never saw, and say where to look."""
 
+import shlex
 from pathlib import Path
 
 import torch
 
 from zoo import find_recipe, load_model, registry, train
-from zoo.cli.terminal import Display
+from zoo.cli.terminal import Display, own_command
 from zoo.photo import color, read_photo, save_photo
 
 folder = Path("demo")
@@ -27,6 +28,7 @@ for number in range(5, 10):
 picture = run.path / "unseen.png"
 save_photo(picture, torch.cat(rows, dim=1))
 
+by_hand = ["colorize", str(unseen), "--model", str(run.path), "-o", str(run.path / "coloured")]
 print(f"\nthe model:                             {run.model}")
 print(f"a picture grey | coloured | original:  {picture}")
-print(f"the same by hand:                      zoo colorize {unseen} --model {run.path} -o coloured/")
+print(f"the same by hand:                      {own_command()} {shlex.join(by_hand)}")

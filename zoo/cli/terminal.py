@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import shutil
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -87,13 +90,23 @@ class Display(Callback):
             self._print(f"samples  {samples[-1]}  (grey | coloured | original)")
         if state != "finished":
             if any(run.checkpoints.glob("step-*")):
-                self._print(f"go on with: zoo resume {shlex.quote(str(run.path))}")
+                self._print(f"go on with: {own_command()} resume {shlex.quote(str(run.path))}")
         elif run.model.is_file():
-            self._print(f"use it:  zoo colorize PHOTO… --model {shlex.quote(str(run.path))} -o coloured/")
+            model = shlex.quote(str(run.path))
+            self._print(f"use it:  {own_command()} colorize PHOTO… --model {model} -o coloured/")
 
     def _print(self, text: str) -> None:
         # Paths may hold what would be markup.
         self.console.print(text, soft_wrap=True, markup=False)
+
+
+def own_command() -> str:
+    """Return what calls this zoo from the working folder: its name if the PATH leads here, else where it lies."""
+    script = Path(sys.executable).with_name("zoo")
+    found = shutil.which("zoo")
+    if not script.is_file() or (found and script.samefile(found)):
+        return "zoo"
+    return shlex.quote(os.path.relpath(script) if script.is_relative_to(Path.cwd()) else str(script))
 
 
 def print_assembly(assembly: Assembly, console: Console | None = None) -> None:
