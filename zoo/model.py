@@ -251,7 +251,7 @@ def _parse(path: Path, text: str) -> _About:
     if about["format"] > FORMAT:
         raise ZooError(
             f"{path} was saved by zoo {quoted(about['zoo'])} in a newer format ({quoted(str(about['format']))}; this "
-            f"zoo reads up to {FORMAT}): pip install -U gan-zoo"
+            f"zoo reads up to {FORMAT}): install a newer zoo, as its README says"
         )
     _check_kinds(about, {"recipe": dict, "generator": dict, "provenance": dict}, damaged)
     _check_kinds(about["generator"], dict.fromkeys(("name", "plugin", "distribution", "version"), str), damaged)

@@ -25,7 +25,7 @@ class TensorBoard:
 
     def __init__(self, *, images: bool = True) -> None:
         if find_spec("tensorboard") is None:
-            raise UsageError("TensorBoard is not installed: pip install 'gan-zoo[tensorboard]'")
+            raise UsageError("TensorBoard is not installed: pip install tensorboard")
         self.images = images
         self._open: SummaryWriter | None = None
 

@@ -35,7 +35,7 @@ class WandB:
         images: bool = True,
     ) -> None:
         if find_spec("wandb") is None:
-            raise UsageError("Weights & Biases is not installed: pip install 'gan-zoo[wandb]'")
+            raise UsageError("Weights & Biases is not installed: pip install wandb")
         if (mode or os.environ.get("WANDB_MODE", "online")) == "online":
             from zoo.hub import check_consent
 

@@ -87,7 +87,7 @@ def plugin_of(plugins: dict[tuple[str, str], Any], name: str) -> Any:
 
 BROKEN = {
     "raises": "RuntimeError: no licence",
-    "tomorrows": "needs gan-zoo>=99, and 0.1.0 is installed: pip install 'gan-zoo>=99'",
+    "tomorrows": "needs gan-zoo>=99, and 0.1.0 is installed: install that zoo, as its README says",
     "needy": "needs fish-and-chips>=2, which is not installed; pluggy<1, and ",
     "unreadable": "InvalidRequirement: ",
 }

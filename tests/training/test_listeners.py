@@ -273,7 +273,7 @@ def wandb_log(file: Path, block: int = 32768) -> Iterator[bytes]:
 def test_a_tracker_that_is_not_installed_says_how(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("tensorboard", "wandb"):
         monkeypatch.setattr(f"zoo_trackers.{module}.find_spec", lambda name: None)
-        with pytest.raises(UsageError, match=rf"pip install 'gan-zoo\[{module}\]'"):
+        with pytest.raises(UsageError, match=f"is not installed: pip install {module}$"):
             train(tiny(track=module))
     with pytest.raises(UsageError, match="there is no tracker 'tensorbord': did you mean 'tensorboard'"):
         train(tiny(track="csv,tensorbord"))

@@ -8,6 +8,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, version
 
 from zoo.errors import ZooError
 from zoo.files import quoted
+from zoo.versions import DISTRIBUTION
 
 # What could not be anything else where it is pasted into a shell.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -21,32 +22,41 @@ def check_requirements(distribution: Distribution) -> None:
         ZooError: something is missing, or of another version.
     """
     if unmet := list(_unmet(distribution)):
-        wanted = " ".join(f"'{requirement}'" for requirement, _ in unmet)
-        raise ZooError(f"needs {'; '.join(f'{r}, {problem}' for r, problem in unmet)}: pip install {wanted}")
+        wanted = [f"'{requirement}'" for name, requirement, _ in unmet if name != DISTRIBUTION]
+        ways = [f"pip install {' '.join(wanted)}"] if wanted else []
+        if len(wanted) < len(unmet):
+            ways.append("install that zoo, as its README says")
+        said = "; ".join(f"{requirement}, {problem}" for _, requirement, problem in unmet)
+        raise ZooError(f"needs {said}: {', and '.join(ways)}")
 
 
 def how_to_install(distribution: str, version: str) -> str:
     """Say what to type for a distribution of which a file speaks; in quotes alone, where it is no name for pip."""
+    if distribution == DISTRIBUTION:
+        # On no package index yet: what is found there under this name would be somebody else's.
+        return f"install zoo {quoted(version)}, as its README says"
     if _NAME.fullmatch(distribution) and _VERSION.fullmatch(version):
         return f"pip install '{distribution}=={version}'"
     return f"install its distribution, {quoted(distribution)} {quoted(version)}"
 
 
-def _unmet(distribution: Distribution) -> Iterator[tuple[str, str]]:
+def _unmet(distribution: Distribution) -> Iterator[tuple[str, str, str]]:
+    """Yield name, requirement and problem of each."""
     if not distribution.requires:
         return
     from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
 
     for text in distribution.requires:
         requirement = Requirement(text)
         if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
             continue
-        short = f"{requirement.name}{requirement.specifier}"
+        name, short = canonicalize_name(requirement.name), f"{requirement.name}{requirement.specifier}"
         try:
             installed = version(requirement.name)
         except PackageNotFoundError:
-            yield short, "which is not installed"
+            yield name, short, "which is not installed"
         else:
             # Whoever installed a pre-release wanted it.
             if not requirement.specifier.contains(installed, prereleases=True):
-                yield short, f"and {installed} is installed"
+                yield name, short, f"and {installed} is installed"
