@@ -56,7 +56,7 @@ endef
 
 define announce
 @test -e $(VENV)/.installed || if [ "$(CPU)" = 1 ]; then \
-	echo "zoo and torch without CUDA go into $(VENV): about 0.4 GB to download, 1.5 GB on the disk."; \
+	echo "zoo and torch without CUDA go into $(VENV): about 0.3 GB to download, 1.1 GB on the disk."; \
 elif [ "$$(uname)" = Linux ]; then \
 	echo "zoo and torch with CUDA go into $(VENV): about 3 GB to download, 5.5 GB on the disk."; \
 	echo "Without an NVIDIA GPU, less will do: make CPU=1 $(MAKECMDGOALS)"; \

@@ -93,6 +93,15 @@ def test_its_weights_lie_in_the_layout_that_convolutions_are_fastest_in(saved: P
             ZooError,
             "needs the generator gone of the plugin theirs: pip install 'zoo-theirs==2.1'",
         ),
+        (
+            lambda path: rewrite(
+                path,
+                recipe=RECIPE.to_table() | {"generator": "gone"},
+                generator={"name": "gone", "plugin": "unet", "distribution": "gan-zoo", "version": "9.0"},
+            ),
+            UsageError,
+            "needs the generator gone of the plugin unet: install zoo 9.0, as its README says",
+        ),
     ],
     ids=["missing", "empty", "photo", "cut", "header", "foreign", "garbled", "newer", "weights", "plugin"],
 )

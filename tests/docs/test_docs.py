@@ -218,6 +218,13 @@ def test_the_readme_has_the_two_commands() -> None:
     assert {"make demo", "make test", "pip install ."} <= set(lines)
 
 
+def test_nobody_is_told_to_fetch_zoo_from_an_index() -> None:
+    """It is on none: under its name there, somebody else's could be found."""
+    sources = [path for folder in ("zoo", "plugins") for path in (ROOT / folder).rglob("*") if path.is_file()]
+    for path in [*PAGES, *sources]:
+        assert not re.search(rb"pip install [^`]*gan-zoo", path.read_bytes()), path
+
+
 # ------------------------------------------------------------------------------------------------- code
 
 
