@@ -99,11 +99,11 @@ def test_its_weights_lie_in_the_layout_that_convolutions_are_fastest_in(saved: P
                 recipe=RECIPE.to_table() | {"generator": "gone"},
                 generator={"name": "gone", "plugin": "unet", "distribution": "gan-zoo", "version": "9.0"},
             ),
-            UsageError,
+            ZooError,
             "needs the generator gone of the plugin unet: install zoo 9.0, as its README says",
         ),
     ],
-    ids=["missing", "empty", "photo", "cut", "header", "foreign", "garbled", "newer", "weights", "plugin"],
+    ids=["missing", "empty", "photo", "cut", "header", "foreign", "garbled", "newer", "weights", "plugin", "zoo"],
 )
 def test_a_bad_file_gets_one_clear_sentence(saved: Path, damage: Any, kind: type[ZooError], message: str) -> None:
     damage(saved)
