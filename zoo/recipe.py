@@ -113,6 +113,11 @@ class Recipe(BaseModel):
     )
     sync_batch_norm: bool = Field(False, description="batch norm sees the whole batch of several GPUs")
     workers: int | None = Field(None, ge=0, description="processes that load photographs")
+    threads: int | None = Field(
+        None,
+        ge=1,
+        description="threads that compute on a CPU, up to as many as torch takes; otherwise what is fastest",
+    )
     val_every: int | None = Field(None, ge=1, description="steps between validations; otherwise one per epoch")
     val_images: int = Field(64, ge=1, description="validation images, at the most")
     keep_epochs: Annotated[tuple[int, ...], BeforeValidator(_listed)] = Field(

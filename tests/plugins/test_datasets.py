@@ -4,9 +4,12 @@ import hashlib
 import inspect
 import json
 import os
+import signal
 import struct
 import subprocess
 import sys
+import threading
+import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +27,7 @@ from zoo_datasets.torchvision import image_set
 
 from zoo.errors import UsageError, ZooError
 from zoo.photo import PhotoError
+from zoo.registry.contracts import FILLED_IN
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +73,11 @@ def test_the_plugin_names_factories_that_exist() -> None:
         factory: Callable[..., Any] = getattr(__import__(module, fromlist=[attribute]), attribute)
         described = (inspect.getdoc(factory) or "").partition("Args:")[2]
         assert "split" in inspect.signature(factory).parameters
-        assert all(f"{option}:" in described for option in inspect.signature(factory).parameters if option != "split")
+        assert all(
+            f"{option}:" in described
+            for option in inspect.signature(factory).parameters
+            if option not in FILLED_IN["dataset"]
+        )
 
 
 def test_the_plugin_is_light() -> None:
@@ -317,6 +325,49 @@ def test_a_folder_without_usable_photographs_says_why(tmp_path: Path) -> None:
 def test_one_photograph_is_not_enough(tmp_path: Path, split: Any) -> None:
     with pytest.raises(UsageError, match=r"single usable photograph, 0\.jpg"):
         folder(split=split, path=fill(tmp_path, 1))
+
+
+def test_it_tells_how_far_it_is(tmp_path: Path) -> None:
+    def heard() -> list[tuple[int, int | None]]:
+        told: list[tuple[int, int | None]] = []
+        folder(split="train", path=tmp_path, progress=lambda done, total: told.append((done, total)))
+        return told
+
+    fill(tmp_path, 4)
+    found = [(done, None) for done in range(1, 5)]
+    assert heard() == [*found, (1, 4), (2, 4), (3, 4), (4, 4), (4, 4)]
+    assert heard() == [*found, (4, 4)], "what is known already is not looked at again"
+    colourful(seed=9).save(tmp_path / "9.jpg")
+    assert heard()[5:] == [(5, 5), (5, 5)]
+
+
+def test_an_interrupt_waits_for_no_file_and_keeps_what_was_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import zoo_datasets.folder as module
+
+    judge, stuck = module._judge, threading.Event()
+
+    def judging(root: Path, file: Any) -> Any:
+        if file.path in ("4.jpg", "5.jpg"):
+            stuck.wait(20)
+        return judge(root, file)
+
+    def told(done: int, total: int | None) -> None:
+        if (done, total) == (4, 8):
+            threading.Timer(0.2, signal.raise_signal, [signal.SIGINT]).start()
+
+    monkeypatch.setattr(module, "_judge", judging)
+    fill(tmp_path, 8)
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        folder(split="train", path=tmp_path, progress=told)
+    assert time.monotonic() - start < 5
+    stuck.set()
+    monkeypatch.setattr(module, "_judge", judge)
+    judged = _count_judgements(monkeypatch)
+    folder(split="train", path=tmp_path)
+    assert judged == ["4.jpg", "5.jpg", "6.jpg", "7.jpg"]
 
 
 def _count_judgements(monkeypatch: pytest.MonkeyPatch) -> list[str]:

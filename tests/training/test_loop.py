@@ -50,9 +50,21 @@ def test_a_run_writes_its_folder() -> None:
     assert set(run.metrics[-1]["val"]) == {"chroma_error", "psnr", "colourfulness", "variety"}
     assert set(run.metrics[1]["losses"]) == {"critic", "l1", "adv"}
     assert notes.heard == [
-        "started", "validated at 5", "stepped", "validated at 10", "stepped", "validated at 12", "finished",
+        "started", "stepped", "validated at 5", "stepped", "validated at 10", "stepped", "validated at 12", "finished",
     ]  # fmt: skip
     assert [found.name for found in list_runs("runs")] == ["mine"]
+
+
+@pytest.mark.parametrize("before", [0, 3, 9])
+def test_the_first_step_is_shown_at_once(before: int) -> None:
+    notes = Notes()
+    if before:
+        run = resume(train(tiny(steps=before), name="mine"), extend=True, steps=12, callback=notes)
+    else:
+        run = train(tiny(steps=12), name="mine", callback=notes)
+    shown = [1, 10, 12] if before == 0 else [4, 10, 12] if before == 3 else [10, 12]
+    assert list(notes.losses) == shown
+    assert [line["step"] for line in run.metrics if "losses" in line] == ([before] if before else []) + [10, 12]
 
 
 def test_the_recipe_in_the_folder_repeats_the_run() -> None:

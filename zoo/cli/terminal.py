@@ -22,6 +22,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from zoo.cli.console import make_console
+from zoo.cli.scan_bar import ScanBar
 from zoo.events import Status
 from zoo.training.callbacks import Callback
 
@@ -46,7 +47,8 @@ class Display(Callback):
         self._task = TaskID(0)
         self._live: Live | None = None
         self._printed = 0.0
-        self._run: Run | None = None
+        self._scan = ScanBar(self.console)
+        self._stack.callback(self._scan.close)
 
     def __enter__(self) -> Self:
         return self
@@ -56,7 +58,11 @@ class Display(Callback):
     ) -> None:
         self._stack.close()
 
+    def on_scan(self, done: int, total: int | None) -> None:
+        self._scan(done, total)
+
     def on_start(self, run: Run, assembly: Assembly, step: int) -> None:
+        self._scan.close()
         print_assembly(assembly, self.console)
         self._print(f"run          {run.path}  (Ctrl-C stops and saves)\n")
         if self.console.is_terminal:

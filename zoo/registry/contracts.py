@@ -19,6 +19,7 @@ not options: zoo fills them in, if the factory has them.
 | `size`      | generator   | side of the training crops in pixels                                              |
 | `restoring` | generator   | True when saved weights will be loaded next: don't fetch pretrained ones          |
 | `split`     | data set    | "train" or "val"                                                                  |
+| `progress`  | data set    | a `Progress`: to be called while files are looked through, where that takes long  |
 """
 
 from __future__ import annotations
@@ -35,13 +36,19 @@ Kind: TypeAlias = Literal["generator", "critic", "loss", "dataset", "metric", "t
 Split: TypeAlias = Literal["train", "val"]
 """Which photographs of a data set: those for training, or those for validation."""
 
+Progress: TypeAlias = Callable[[int, "int | None"], object]
+"""Is told how many files a data set has looked through so far, and of how many: None while it is still finding them.
+
+Call it from the thread in which the factory was called, as often as you like.
+"""
+
 KINDS: tuple[Kind, ...] = ("generator", "critic", "loss", "dataset", "metric", "tracker")
 """All kinds of components."""
 FILLED_IN: dict[Kind, frozenset[str]] = {
     "generator": frozenset({"size", "restoring"}),
     "critic": frozenset(),
     "loss": frozenset(),
-    "dataset": frozenset({"split"}),
+    "dataset": frozenset({"split", "progress"}),
     "metric": frozenset(),
     "tracker": frozenset(),
 }

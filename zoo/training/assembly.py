@@ -21,7 +21,7 @@ from zoo.model import load_model
 from zoo.networks import count_parameters
 from zoo.recipe import NONE, Recipe
 from zoo.registry import Part, Plan, get, resolve
-from zoo.registry.contracts import LeftOut, Metric, PhotoDataset
+from zoo.registry.contracts import LeftOut, Metric, PhotoDataset, Progress
 from zoo.registry.part import names_of
 from zoo.training.checkpoint import load_checkpoint
 from zoo.training.distributed import Distributed
@@ -77,13 +77,16 @@ class Assembly:
         return str(getattr(self.photos, "fingerprint", ""))
 
 
-def assemble(recipe: Recipe | Plan, *, restoring: bool = False, device: str | None = None) -> Assembly:
+def assemble(
+    recipe: Recipe | Plan, *, restoring: bool = False, device: str | None = None, progress: Progress | None = None
+) -> Assembly:
     """Make the parts that a recipe names. Seeds torch's global random state.
 
     Args:
         recipe: what to make.
         restoring: saved weights will be loaded next, so that pretrained ones need not be fetched.
         device: another one than the recipe's.
+        progress: is told how many files the data set has looked through.
 
     Raises:
         UsageError: a part or an option is unknown, or the parts do not fit together.
@@ -93,8 +96,8 @@ def assemble(recipe: Recipe | Plan, *, restoring: bool = False, device: str | No
     place = pick_device(device or plan.asked.device)
     keep_freed_memory(place)
     recipe = plan.recipe
-    photos = CheckedPhotos(plan.data.make(split="train"), plan.data.component)
-    val_photos = CheckedPhotos(plan.data.make(split="val"), plan.data.component)
+    photos = CheckedPhotos(plan.data.make(split="train", progress=progress), plan.data.component)
+    val_photos = CheckedPhotos(plan.data.make(split="val", progress=progress), plan.data.component)
     if len(photos) == 0:
         raise ZooError(f"{plan.data.brief} holds no photograph to train on")
     torch.manual_seed(recipe.seed)

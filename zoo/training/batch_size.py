@@ -8,6 +8,7 @@ from zoo.cost import kept_for_backward
 from zoo.device import free_memory
 from zoo.recipe import AUTO
 from zoo.registry import Plan
+from zoo.registry.contracts import Progress
 from zoo.training.assembly import assemble
 from zoo.training.distributed import Distributed
 from zoo.training.trainer import Trainer
@@ -19,20 +20,21 @@ _PROBE = 2
 """Images that are measured with: batch norm wants more than one."""
 
 
-def with_auto_batch(plan: Plan, distributed: Distributed) -> Plan:
+def with_auto_batch(plan: Plan, distributed: Distributed, progress: Progress | None = None) -> Plan:
     """Give a plan whose batch is automatic the largest one, a power of two up to 64, that memory should hold.
 
     What a step keeps for its backward passes is counted for two images, and taken to grow in proportion. Each of
-    several processes has that many images.
+    several processes has that many images. `progress` is as for `assemble`.
     """
     if plan.asked.batch != AUTO:
         return plan
-    fits = _largest_batch(plan, distributed) if distributed.is_main else 0
+    fits = _largest_batch(plan, distributed, progress) if distributed.is_main else 0
     return plan.with_batch(distributed.from_main(fits) * distributed.world_size)
 
 
-def _largest_batch(plan: Plan, distributed: Distributed) -> int:
-    assembly = assemble(plan.with_batch(_PROBE), device=distributed.device(plan.asked.device))
+def _largest_batch(plan: Plan, distributed: Distributed, progress: Progress | None) -> int:
+    probe, device = plan.with_batch(_PROBE), distributed.device(plan.asked.device)
+    assembly = assemble(probe, device=device, progress=progress)
     trainer = Trainer(assembly)
     side = assembly.recipe.size
     photos = torch.zeros(_PROBE, 3, side, side, dtype=torch.uint8, device=assembly.device)

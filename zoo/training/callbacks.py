@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 class Callback:
     """Follows a run. Every method may be left as it is."""
 
+    def on_scan(self, done: int, total: int | None) -> None:
+        """Before the start: the data set has looked through so many of its files, of `total`.
+
+        `total` is None while they are still being found. Called for each file.
+        """
+
     def on_start(self, run: Run, assembly: Assembly, step: int) -> None:
         """The run's folder is there and the next step comes: `step` were taken before, by a run that is resumed."""
 
@@ -52,6 +58,9 @@ class CallbackList(Callback):
     def _each(self, call: Callable[[Callback], Any]) -> None:
         for callback in self._callbacks:
             call(callback)
+
+    def on_scan(self, done: int, total: int | None) -> None:
+        self._each(lambda callback: callback.on_scan(done, total))
 
     def on_start(self, run: Run, assembly: Assembly, step: int) -> None:
         self._each(lambda callback: callback.on_start(run, assembly, step))

@@ -51,6 +51,7 @@ class _State(Saved):
     steps: int = Field(ge=0)
     images: int = Field(ge=0)
     micro_batch: int
+    threads: int | None = Field(None, ge=1)
     optimizers: dict[str, list[dict[str, Any]]]
     meter: _Sums
     seconds: FiniteFloat

@@ -41,6 +41,8 @@ class Loop:
         self._validation_seconds = 0.0
         """What the newest validation took."""
         self._validation_ended = time.monotonic()
+        self._shown = False
+        """Whether anybody has seen a step of this process yet."""
 
     def train(self) -> str:
         """Train to the end, and leave the folder in order whatever happens; return how it ended."""
@@ -98,6 +100,8 @@ class Loop:
                     checkpoints.roll_back()
                     feed, (stopping, progress) = None, self._agree(stop)
                     continue
+            elif not self._shown:
+                self._show_first()
             ended_epoch = int(trainer.epochs) > epoch
             is_time = trainer.steps % recipe.val_every == 0 if recipe.val_every else ended_epoch and self._affords()
             milestone = checkpoints.milestone() if ended_epoch else None
@@ -143,8 +147,14 @@ class Loop:
 
     def _log(self) -> None:
         if self.meter.steps:
+            self._shown = True
             self.record.status(self.meter.close(self.record.clock.seconds, min(1.0, self.record.progress)))
             self.checkpoints.look_after()
+
+    def _show_first(self) -> None:
+        """Show a first step at once; it counts in the next line of metrics, as if it had not been shown."""
+        self._shown = True
+        self.record.watcher.on_step(self.meter.status(self.record.clock.seconds, min(1.0, self.record.progress)))
 
     def _validate(self) -> None:
         self.trainer.sync_buffers()

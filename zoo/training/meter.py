@@ -47,9 +47,15 @@ class Meter:
 
     def close(self, seconds: float, progress: float) -> Status:
         """Return the means, and begin anew."""
+        status = self.status(seconds, progress)
+        self._begin()
+        return status
+
+    def status(self, seconds: float, progress: float) -> Status:
+        """Return the means so far."""
         trainer = self.trainer
         means = {name: float(self._sums[name] / self._counts[name]) for name in self._sums}
-        status = Status(
+        return Status(
             step=trainer.steps,
             images=trainer.images,
             epoch=trainer.epochs,
@@ -60,8 +66,6 @@ class Meter:
             memory=memory_in_use(trainer.assembly.device),
             skipped=int(trainer.skipped),
         )
-        self._begin()
-        return status
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return the sums so far, for a checkpoint: tensors by name, and the rest as JSON can say it."""

@@ -48,6 +48,8 @@ class Record:
         self.is_main = trainer.distributed.is_main
         self.hooks = HookCallback(listeners)
         # One process writes and speaks for all.
+        self.watcher = callback if self.is_main else Callback()
+        """The callback that whoever started the run has given."""
         self.callback = CallbackList(callback, self.hooks) if self.is_main else Callback()
         self.clock = Clock()
         self.metrics: dict[str, float] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
@@ -50,21 +50,36 @@ class StopSignals:
 
 
 @contextmanager
+def interrupted_by_signals() -> Iterator[None]:
+    """Have SIGTERM and a closed terminal interrupt what goes on, as Ctrl-C does, while there is nothing to save."""
+    with _handling(_interrupt, [number for number in _STOP if number != signal.SIGINT]):
+        yield
+
+
+@contextmanager
 def stop_signals() -> Iterator[StopSignals]:
     """Collect the signals that ask for an end. Asking again interrupts at once."""
     stop = StopSignals()
+    with _handling(stop.receive, _STOP):
+        yield stop
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def _handling(handler: Callable[[int, FrameType | None], None], numbers: Sequence[int]) -> Iterator[None]:
     try:
         # One that is ignored stays so: nohup means it.
         before = {
-            number: signal.signal(number, stop.receive)
-            for number in _STOP
-            if signal.getsignal(number) != signal.SIG_IGN
+            number: signal.signal(number, handler) for number in numbers if signal.getsignal(number) != signal.SIG_IGN
         }
     except ValueError:
         # Only the main thread may: elsewhere, such as in some notebooks, its owner handles signals.
         before = {}
     try:
-        yield stop
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)

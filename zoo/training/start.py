@@ -17,6 +17,8 @@ from zoo.training.distributed import Distributed, joined
 from zoo.training.listeners import Listeners
 from zoo.training.loop import Loop
 from zoo.training.reasons import explained
+from zoo.training.signals import interrupted_by_signals
+from zoo.training.threads import settle_threads, threads_restored
 from zoo.training.trainer import Trainer
 from zoo.training.validation import validate, validation_images
 
@@ -45,19 +47,22 @@ def train(
         UsageError: the recipe makes no sense, or the name is taken.
         ZooError: the run failed. What it learned until then is in its folder.
     """
-    plan = resolve(recipe)
-    with joined(plan.asked.device) as distributed:
-        plan = with_auto_batch(plan, distributed)
-        assembly = assemble(plan, restoring=init is not None, device=distributed.device(plan.asked.device))
+    plan, callback = resolve(recipe), callback or Callback()
+    with interrupted_by_signals(), threads_restored(), joined(plan.asked.device) as distributed:
+        progress = callback.on_scan if distributed.is_main else None
+        plan = with_auto_batch(plan, distributed, progress)
+        device = distributed.device(plan.asked.device)
+        assembly = assemble(plan, restoring=init is not None, device=device, progress=progress)
         if init is not None:
             init_from(assembly, Path(init))
         trainer = Trainer(assembly, distributed)
+        settle_threads(trainer, callback)
         listeners = _listeners(plan, distributed)
         path = Path()
         if distributed.is_main:
             path = Run.create(runs, plan.recipe, name=name, stem=plan.generator.component.name).path
         run = Run(distributed.from_main(path))
-        Loop(run, trainer, listeners, callback or Callback()).train()
+        Loop(run, trainer, listeners, callback).train()
         return run
 
 
@@ -78,9 +83,17 @@ def resume(
     """
     run = run if isinstance(run, Run) else Run.open(run)
     plan = resolve(_with_another_end(run, extend, another_end), run.info.get("components", ()))
-    with joined(plan.asked.device) as distributed, run.lock() if distributed.is_main else nullcontext():
-        assembly = assemble(plan, restoring=True, device=distributed.device(plan.asked.device))
-        loop = Loop(run, Trainer(assembly, distributed), _listeners(plan, distributed), callback or Callback())
+    callback = callback or Callback()
+    with (
+        interrupted_by_signals(),
+        threads_restored(),
+        joined(plan.asked.device) as distributed,
+        run.lock() if distributed.is_main else nullcontext(),
+    ):
+        progress = callback.on_scan if distributed.is_main else None
+        device = distributed.device(plan.asked.device)
+        assembly = assemble(plan, restoring=True, device=device, progress=progress)
+        loop = Loop(run, Trainer(assembly, distributed), _listeners(plan, distributed), callback)
         damaged = loop.checkpoints.restore()
         if distributed.is_main:
             remove_leftovers(run.path)
@@ -95,24 +108,30 @@ def resume(
         return run
 
 
-def dry_run(recipe: Recipe | Plan, *, init: Path | str | None = None) -> tuple[Assembly, dict[str, float]]:
+def dry_run(
+    recipe: Recipe | Plan, *, init: Path | str | None = None, callback: Callback | None = None
+) -> tuple[Assembly, dict[str, float]]:
     """Make all parts of a recipe and take one step on real data, to prove that everything fits together.
 
     Args:
         recipe: what would be trained.
         init: what to begin with, as in `train`.
+        callback: is told how far the data set is with looking through its files (`on_scan`), and nothing else.
 
     Returns:
         The parts, and the losses of the step.
     """
-    assembly = assemble(with_auto_batch(resolve(recipe), Distributed()), restoring=init is not None)
-    if init is not None:
-        init_from(assembly, Path(init))
-    trainer = Trainer(assembly)
-    with explained(assembly):
-        batch = next(make_feed(assembly, start=0, workers=0))
-        losses = {name: float(loss) for name, loss in trainer.step(batch.photos).items()}
-        validate(trainer.eval_generator, assembly, validation_images(assembly)[:1])
+    progress = callback.on_scan if callback else None
+    with interrupted_by_signals():
+        plan = with_auto_batch(resolve(recipe), Distributed(), progress)
+        assembly = assemble(plan, restoring=init is not None, progress=progress)
+        if init is not None:
+            init_from(assembly, Path(init))
+        trainer = Trainer(assembly)
+        with explained(assembly):
+            batch = next(make_feed(assembly, start=0, workers=0))
+            losses = {name: float(loss) for name, loss in trainer.step(batch.photos).items()}
+            validate(trainer.eval_generator, assembly, validation_images(assembly)[:1])
     return assembly, losses
 
 

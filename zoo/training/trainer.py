@@ -129,7 +129,8 @@ class Trainer:
         counts = {"skipped/ever": self.skipped, "skipped/in_a_row": self.skipped_in_a_row}
         tensors = random_state(self.assembly.device) | counts | network_state(self.networks) | moments
         about = {"steps": self.steps, "images": self.images, "micro_batch": self.micro_batch, "optimizers": groups}
-        return tensors, about
+        # Sums end in other bits with another number of them.
+        return tensors, about | {"threads": torch.get_num_threads() if self._is_alone_on_a_cpu else None}
 
     def restore(self, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
         """Take up what `state` returned, so that the next step is the one that would have followed.
@@ -141,6 +142,9 @@ class Trainer:
         self.steps, self.images, self.micro_batch = about["steps"], about["images"], about["micro_batch"]
         if self.recorder is not None:
             self.recorder.forget()
+        threads = self.assembly.recipe.threads or (about.get("threads") if self._is_alone_on_a_cpu else None)
+        if threads is not None:
+            torch.set_num_threads(min(threads, torch.get_num_threads()))
         try:
             load_networks(self.networks, tensors)
             load_optimizers(
@@ -160,6 +164,10 @@ class Trainer:
             load_random_state(tensors, device)
         else:
             self._seed_others()
+
+    @property
+    def _is_alone_on_a_cpu(self) -> bool:
+        return self.assembly.device.type == "cpu" and self.distributed.world_size == 1
 
     def _seed_others(self) -> None:
         # The main process's random state is the recipe's, and kept in checkpoints; the others' dropout must differ.

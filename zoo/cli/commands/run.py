@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zoo.cli.commands._training import follow, is_first_process
+from zoo.cli.commands._training import follow, interrupted_at_once, is_first_process
 from zoo.errors import UsageError
 from zoo.registry import find_recipe, get, resolve
 
@@ -70,10 +70,11 @@ def run(
 
     # From here on torch is needed; what was wrong until here was said without waiting for it.
     from zoo import training
-    from zoo.cli.terminal import print_assembly, print_dry_run
+    from zoo.cli.terminal import Display, print_assembly, print_dry_run
 
     if dry_run:
-        assembly, losses = training.dry_run(plan, init=init)
+        with interrupted_at_once(), Display() as display:
+            assembly, losses = training.dry_run(plan, init=init, callback=display)
         print_assembly(assembly)
         print_dry_run(losses)
         return
