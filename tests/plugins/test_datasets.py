@@ -355,7 +355,7 @@ def test_an_interrupt_waits_for_no_file_and_keeps_what_was_found(
 
     def told(done: int, total: int | None) -> None:
         if (done, total) == (4, 8):
-            threading.Timer(0.2, signal.raise_signal, [signal.SIGINT]).start()
+            threading.Timer(0.2, os.kill, [os.getpid(), signal.SIGINT]).start()
 
     monkeypatch.setattr(module, "_judge", judging)
     fill(tmp_path, 8)

@@ -155,11 +155,11 @@ def test_each_of_several_processes_keeps_its_share(monkeypatch: pytest.MonkeyPat
     assert not taken
 
 
-def test_a_step_that_takes_long_is_timed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zoo.training.threads, "_LONG", 0.5)
-    taken = busy(monkeypatch)
-    assert settled(tiny()) == 2
-    assert taken == [2]
+def test_a_step_that_takes_long_is_taken_once_with_each_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.set_num_threads(8)
+    taken = slow(monkeypatch, {8: 20.0, 4: 11.0, 2: 14.0})
+    assert settled(tiny()) == 4
+    assert taken == [8, 4, 2]
 
 
 def test_what_fails_is_for_the_run_to_tell(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,8 +19,10 @@ from zoo.device import compiles
 from zoo.training.callbacks import Callback
 from zoo.training.trainer import Trainer
 
-_ENOUGH, _LONG = 0.5, 3.0
-"""Seconds in which the steps of one number of threads are timed; and a first step after which nothing is timed."""
+_ENOUGH = 0.5
+"""Seconds in which the steps of one number of threads are timed."""
+_LONG = 3.0
+"""Seconds of a first step, after which it is not worth while to take a second one just to have it timed warm."""
 _GAIN = 1.3
 """Fewer threads must be so many times as fast: a run on an idle machine is to be the same each time."""
 
@@ -78,17 +80,16 @@ def _measured(trainer: Trainer, available: int) -> dict[int, float]:
     tensors, about = trainer.state()
     tensors = {name: tensor.clone() for name, tensor in tensors.items()}
     rates: dict[int, float] = {}
-    threads = available
     try:
-        # In the first step everything is made for the first time. A long one has few threads that wait.
-        if (rate := _rate(trainer, photos, 0)) < 1 / _LONG:
-            return {available: rate}
-        while threads >= 1:
+        # In the first step everything is made for the first time, which is little beside a long one.
+        rates[available] = _rate(trainer, photos, 0)
+        if rates[available] > 1 / _LONG:
+            rates[available] = _rate(trainer, photos, _ENOUGH)
+        threads = available
+        while threads > 1 and rates[threads] == max(rates.values()):
+            threads //= 2
             torch.set_num_threads(threads)
             rates[threads] = _rate(trainer, photos, _ENOUGH)
-            if rates[threads] < max(rates.values()):
-                break
-            threads //= 2
     except Exception:
         # The run itself says what is wrong with its step.
         return {available: 1.0}
