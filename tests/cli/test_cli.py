@@ -96,11 +96,6 @@ def test_list_for_programs() -> None:
     assert (l1["kind"], l1["plugin"], l1["weight"], l1["adversarial"]) == ("loss", "losses", 100.0, False)
 
 
-def test_list_keeps_names_whole_in_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "40")
-    assert "smp-unetplusplus " in zoo_("list").stdout
-
-
 def test_show_names_options_and_costs() -> None:
     result = zoo_("show", "unet-deep:base=8", "--size", "64")
     assert result.exit_code == 0

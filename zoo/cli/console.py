@@ -11,8 +11,17 @@ from rich.text import Text
 
 from zoo.files import explain_os_error, printable
 
+_UNBOUNDED = 10_000
+"""Characters in a line that nobody looks at in a terminal."""
+
 
 class _Console(Console):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        if not (self.is_terminal or self.is_jupyter):
+            # In a pipe or a file nothing is wrapped and nothing cut: what is one line stays one, for grep to find.
+            self.width = _UNBOUNDED
+
     def render_str(self, text: str, **options: Any) -> Text:
         """Render text, with the names of files in it, so that nothing in it acts on the terminal."""
         return super().render_str(printable(text), **options)

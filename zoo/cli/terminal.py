@@ -14,12 +14,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from rich.console import Console, Group
+from rich.cells import cell_len
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
-from rich.progress import BarColumn, TaskID, TextColumn
-from rich.progress import Progress as Bar
+from rich.padding import Padding
+from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 from zoo.cli.console import make_console
 from zoo.cli.scan_bar import ScanBar
@@ -29,12 +31,17 @@ from zoo.training.callbacks import Callback
 if TYPE_CHECKING:
     from zoo.colorize.album import Outcome
     from zoo.registry import Part
+    from zoo.registry.options import Option
     from zoo.run import Run
     from zoo.testing import Report
     from zoo.training.assembly import Assembly
 
 _PLAIN_EVERY = 10.0
 """Seconds between lines where there is no terminal to redraw."""
+_BAR, _LEAST_BAR = 24, 8
+"""Characters of a run's bar, and of the shortest one that says anything."""
+_LEAST_TEXT = 24
+"""Characters that a column of sentences has, at least; with less, the sentences stand below what they belong to."""
 
 
 class Display(Callback):
@@ -43,8 +50,6 @@ class Display(Callback):
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or make_console(dispensable=True)
         self._stack = ExitStack()
-        self._bar: Bar | None = None
-        self._task = TaskID(0)
         self._live: Live | None = None
         self._printed = 0.0
         self._scan = ScanBar(self.console)
@@ -65,24 +70,26 @@ class Display(Callback):
         self._scan.close()
         print_assembly(assembly, self.console)
         self._print(f"run          {run.path}  (Ctrl-C stops and saves)\n")
+        self.show_live("first step …")
+
+    def show_live(self, words: str) -> None:
+        """Begin the live line, in a terminal."""
         if self.console.is_terminal:
-            columns = (BarColumn(24), TextColumn("{task.percentage:3.0f}%"), TextColumn("{task.description}"))
-            self._bar = Bar(*columns, console=self.console)
-            self._task = self._bar.add_task("first step …", total=1.0)
-            self._live = self._stack.enter_context(Live(self._bar, console=self.console, transient=True))
+            shown = _bar(0.0, words, self.console)
+            self._live = self._stack.enter_context(Live(shown, console=self.console, transient=True))
 
     def on_step(self, status: Status) -> None:
         place, details = _in_words(status)
-        if self._bar is not None and self._live is not None:
-            self._bar.update(self._task, completed=status.progress, description=place)
-            self._live.update(Group(self._bar, details))
+        if self._live is not None:
+            self._live.update(Group(_bar(status.progress, place, self.console), Text(details)))
         elif time.monotonic() - self._printed > _PLAIN_EVERY:
             self._printed = time.monotonic()
             self._print(f"{status.progress:4.0%}  {place} | {details}")
 
     def on_validation(self, step: int, metrics: dict[str, float], grey: dict[str, float], picture: Path) -> None:
         words = "  ".join(f"{name} {value:.3g} (grey {grey[name]:.3g})" for name, value in metrics.items())
-        self._print(f"step {step}, validation:  {words}")
+        # Not as the other lines, which a terminal breaks anywhere: between words, so that numbers are whole.
+        self.console.print(f"step {step}, validation:  {words}", markup=False)
 
     def on_message(self, message: str) -> None:
         self._print(f"note: {message}")
@@ -128,7 +135,7 @@ def print_assembly(assembly: Assembly, console: Console | None = None) -> None:
 def print_dry_run(losses: dict[str, float]) -> None:
     """Say that one step worked."""
     words = "  ".join(f"{name} {value:.4g}" for name, value in losses.items())
-    make_console().print(f"\neverything fits together; the losses of one step:  {words}", soft_wrap=True)
+    make_console().print(f"\neverything fits together; the losses of one step:  {words}")
 
 
 def print_component(part: Part, size: int) -> None:
@@ -150,18 +157,33 @@ def print_component(part: Part, size: int) -> None:
         console.print(f"\n{escape(text)}")
     options = options_of(factory, component.kind)
     if options:
-        table = Table(box=None, pad_edge=False, header_style="bold", padding=(1, 2, 0, 0))
-        table.padding = (0, 2, 0, 0)
-        for column in ("option", "type", "default", ""):
-            table.add_column(column, overflow="fold")
-        for option in options:
-            table.add_row(option.name, escape(option.type), escape(option.default), escape(option.description))
         console.print()
-        console.print(table)
+        console.print(_options(options, console.width))
     if component.kind in ("generator", "critic"):
         given = part.brief.partition(":")[2]
         cost = describe_cost(component.kind, part.make(size=size, restoring=True), size)
         console.print(f"\n{f'with {escape(given)} ' if given else ''}{cost}")
+
+
+def _options(options: Sequence[Option], width: int) -> RenderableType:
+    """Show options as a table; in a narrow terminal, each with its description below."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    rows = [(option.name, option.type, option.default, option.description) for option in options]
+    whole = sum(2 + max(len(row[column]) for row in rows) for column in (0, 2))
+    if whole + 2 * _LEAST_TEXT > width:
+        shown: list[RenderableType] = []
+        for name, kind, default, description in rows:
+            shown += [Text.assemble((name, "bold"), f"  {kind}; default: {default}"), _below(description)]
+        return Group(*shown)
+    for title in ("option", "type", "default", ""):
+        table.add_column(title, overflow="fold", no_wrap=title in ("option", "default"))
+    for row in rows:
+        table.add_row(*map(escape, row))
+    return table
+
+
+def _below(text: str) -> Padding:
+    return Padding(Text(text), (0, 0, 0, 4))
 
 
 def print_report(report: Report) -> None:
@@ -173,10 +195,16 @@ def print_report(report: Report) -> None:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     styles = {"passed": "green", "failed": "red", "noted": "yellow"}
+    widest = max((len(result.check) + len(result.verdict) for result in report.results), default=0)
+    is_narrow = 2 + widest + 4 + _LEAST_TEXT > console.width
     for result in report.results:
-        style = styles[result.verdict]
-        table.add_row(f"  {result.check}", f"[{style}]{result.verdict}[/{style}]", escape(result.message))
-    console.print(table)
+        check, verdict = f"  {result.check}", Text(result.verdict, styles[result.verdict])
+        if is_narrow:
+            console.print(Text.assemble(check, "  ", verdict), _below(result.message))
+        else:
+            table.add_row(check, verdict, Text(result.message))
+    if table.row_count:
+        console.print(table)
 
 
 def print_verdict(reports: Sequence[Report]) -> None:
@@ -198,13 +226,23 @@ def print_album(outcomes: Iterable[Outcome], total: int, out: Path) -> int:
             failed += 1
             errors.print(f"{place} [red]failed[/red] {escape(outcome.error)}", soft_wrap=True)
         else:
-            console.print(
-                f"{place} {escape(str(outcome.job.target))}  {outcome.width}×{outcome.height}, {outcome.seconds:.1f} s",
-                soft_wrap=True,
-            )
+            # Where a terminal breaks the line, it breaks the path.
+            about = f"{outcome.width}×{outcome.height}, {outcome.seconds:.1f} s"
+            console.print(f"{place} {about}  {escape(str(outcome.job.target))}", soft_wrap=True)
     seconds = time.monotonic() - start
-    console.print(f"{done - failed} coloured in {escape(str(out))}, {failed} failed, {seconds:.1f} s", soft_wrap=True)
+    console.print(f"{done - failed} coloured in {escape(str(out))}, {failed} failed, {seconds:.1f} s")
     return failed
+
+
+def _bar(progress: float, place: str, console: Console) -> RenderableType:
+    """Show how far a run is: a bar as long as there is room for, or none, the share, and the place in words."""
+    words = Text(f"{progress:4.0%} {place}")
+    room = min(_BAR, console.width - cell_len(words.plain) - 1)
+    if room < _LEAST_BAR:
+        return words
+    line = Table.grid(padding=(0, 1, 0, 0))
+    line.add_row(ProgressBar(1.0, progress, width=room), words)
+    return line
 
 
 def _in_words(status: Status) -> tuple[str, str]:

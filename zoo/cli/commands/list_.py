@@ -12,7 +12,7 @@ from zoo.cli.commands import remarks
 from zoo.registry.contracts import KINDS, Kind
 from zoo.registry.offers import Component
 
-_NARROWEST = 20
+_NARROWEST = 16
 """Characters of a summary in a line, however narrow the terminal is."""
 
 
@@ -73,13 +73,16 @@ def _print_tables(known: registry.Registry, found: list[Component], show_recipes
     width = max(map(len, (*names.values(), *(f"  {name}" for name in recipes))))
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True, min_width=width)
+    table.add_column(overflow="fold")
+    sources = {component: f"{component.plugin} {component.version}" for component in found}
+    is_narrow = width + max(map(len, sources.values())) + 4 + _NARROWEST > console.width
     for kind in KINDS:
         of_kind = [component for component in found if component.kind == kind]
         if of_kind:
             table.add_row(f"[bold]{kind}[/bold]")
         for component in of_kind:
-            source = f"[dim]{escape(component.plugin)} {escape(component.version)}[/dim]"
-            table.add_row(names[component], escape(component.summary), source)
+            source = [] if is_narrow else [f"[dim]{escape(sources[component])}[/dim]"]
+            table.add_row(names[component], escape(component.summary), *source)
     console.print(table)
     if recipes:
         console.print("[bold]recipe[/bold]")
