@@ -7,19 +7,19 @@ import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
 
 from zoo.cli import commands
 from zoo.cli.commands import check, colorize, init, list_, plugin, plugins, recipe, registry, resume, run, runs, show
 from zoo.cli.console import write_anything
+from zoo.cli.help import Command, Group, RecipeCommand
 from zoo.errors import INTERRUPTED, ZooError
 from zoo.files import explain_os_error, printable
 
 if TYPE_CHECKING:
-    from zoo.registry.offers import Command
+    from zoo.registry import offers
 
 
-class _Group(TyperGroup):
+class _Group(Group):
     """Shows errors to people in a few words, a traceback only with --debug; has the commands of plugins, too."""
 
     def main(self, *args: Any, **more: Any) -> Any:
@@ -37,18 +37,25 @@ class _Group(TyperGroup):
             return [*own, *_plugin_commands()]
         except ZooError as error:
             # The help is there to be read, whatever is wrong with a plugin or a registry.toml.
-            _say(f"error: {error}")
+            if not ctx.resilient_parsing:  # as for the Tab key
+                _say(f"error: {error}")
             return own
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a command; of a plugin's, what the help says of it, without importing it."""
         if own := super().get_command(ctx, cmd_name):
             return own
-        command = _plugin_commands().get(cmd_name)
-        return command and TyperCommand(cmd_name, help=command.summary, rich_markup_mode=None)
+        try:
+            command = _plugin_commands().get(cmd_name)
+        except ZooError:
+            if ctx.resilient_parsing:
+                return None
+            raise
+        return command and Command(cmd_name, help=command.summary, rich_markup_mode=None)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        if args[0] not in self.commands and (command := _plugin_commands().get(args[0])):
+        # For the Tab key, nothing of a plugin is imported.
+        if not ctx.resilient_parsing and args[0] not in self.commands and (command := _plugin_commands().get(args[0])):
             return args[0], _loaded(command), args[1:]
         return super().resolve_command(ctx, args)
 
@@ -86,7 +93,6 @@ class _Group(TyperGroup):
 app = typer.Typer(
     cls=_Group,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -112,34 +118,34 @@ def _zoo(
     pass
 
 
-app.command("run")(run.run)
-app.command("resume")(resume.resume)
-app.command("colorize")(colorize.colorize)
-app.command("list")(list_.list_)
-app.command("show")(show.show)
-app.command("runs")(runs.runs)
-app.command("recipe")(recipe.recipe)
-app.command("check")(check.check)
+app.command("run", cls=RecipeCommand)(run.run)
+app.command("resume", cls=Command)(resume.resume)
+app.command("colorize", cls=Command)(colorize.colorize)
+app.command("list", cls=Command)(list_.list_)
+app.command("show", cls=Command)(show.show)
+app.command("runs", cls=Command)(runs.runs)
+app.command("recipe", cls=Command)(recipe.recipe)
+app.command("check", cls=Command)(check.check)
 app.add_typer(plugin.app, name="plugin")
-app.command("plugins")(plugins.plugins)
-app.command("registry")(registry.registry)
-app.command("init")(init.init)
+app.command("plugins", cls=Command)(plugins.plugins)
+app.command("registry", cls=Command)(registry.registry)
+app.command("init", cls=Command)(init.init)
 
 
-def _plugin_commands() -> dict[str, Command]:
+def _plugin_commands() -> dict[str, offers.Command]:
     from zoo.registry import get
 
     return {name: command for name, command in get().commands.items() if command.name not in commands.names()}
 
 
-def _loaded(command: Command) -> Any:
+def _loaded(command: offers.Command) -> Any:
     """Import a plugin's command and make it one of ours."""
     target = command.load()
     host = typer.Typer(rich_markup_mode=None)
     if isinstance(target, typer.Typer):
         host.add_typer(target, name=command.name)
     elif callable(target):
-        host.command(command.name)(target)
+        host.command(command.name, cls=Command)(target)
     else:
         raise ZooError(
             f"{command} of plugin {command.plugin}: {command.target} is neither a function nor a typer.Typer"

@@ -8,11 +8,17 @@ from typing import Annotated
 
 import typer
 
+from zoo.cli.completion import component_names
 from zoo.registry.contracts import Kind
 
 
 def check(
-    name: Annotated[str, typer.Argument(metavar="NAME|PLUGIN", help="A component, with options if you like.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|PLUGIN", autocompletion=component_names(), help="A component, with options if you like."
+        ),
+    ],
     kind: Annotated[Kind | None, typer.Option(help="Its kind, where the name alone does not say it.")] = None,
     size: Annotated[int, typer.Option(help="Side of the pictures that it is tried on.", min=16)] = 64,
     device: Annotated[str, typer.Option(help="auto, cuda, cuda:1, mps or cpu.")] = "cpu",

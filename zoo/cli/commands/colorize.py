@@ -7,10 +7,14 @@ from typing import Annotated
 
 import typer
 
+from zoo.cli.completion import run_folders
+
 
 def colorize(
     photos: Annotated[list[Path], typer.Argument(metavar="PHOTO|FOLDER", help="Photographs, and folders of them.")],
-    model: Annotated[Path, typer.Option("--model", "-m", help="A model's file, or a run's folder.")],
+    model: Annotated[
+        Path, typer.Option("--model", "-m", autocompletion=run_folders, help="A model's file, or a run's folder.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the coloured photographs.")],
     last: Annotated[bool, typer.Option("--last", help="Of a run, its newest model instead of its best one.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")] = False,

@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
+from zoo.cli.help import Command, Group
 from zoo.registry.contracts import Kind
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Begin a plugin of your own.")
+app = typer.Typer(cls=Group, no_args_is_help=True, rich_markup_mode=None, help="Begin a plugin of your own.")
 
 
 @app.callback()
@@ -19,7 +20,7 @@ def _plugin() -> None:
     pass
 
 
-@app.command("new")
+@app.command("new", cls=Command)
 def new(
     name: Annotated[str, typer.Argument(help="The component's name, such as my-critic.")],
     kind: Annotated[Kind, typer.Option(help="What it is.")],

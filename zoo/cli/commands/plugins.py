@@ -9,6 +9,7 @@ import typer
 
 from zoo import registry
 from zoo.cli.commands import names, remarks
+from zoo.cli.completion import plugin_names
 from zoo.registry.contracts import KINDS
 
 if TYPE_CHECKING:
@@ -16,8 +17,12 @@ if TYPE_CHECKING:
 
 
 def plugins(
-    disable: Annotated[str | None, typer.Option(metavar="NAME", help="Leave a plugin out from now on.")] = None,
-    enable: Annotated[str | None, typer.Option(metavar="NAME", help="Take a disabled plugin in again.")] = None,
+    disable: Annotated[
+        str | None, typer.Option(metavar="NAME", autocompletion=plugin_names, help="Leave a plugin out from now on.")
+    ] = None,
+    enable: Annotated[
+        str | None, typer.Option(metavar="NAME", autocompletion=plugin_names, help="Take a disabled plugin in again.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
     """List installed plugins: where from, what they offer, how long they take to load, what is wrong with them."""

@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from zoo.cli.commands._training import follow
+from zoo.cli.completion import run_folders
 
 
 def resume(
-    folder: Annotated[Path, typer.Argument(metavar="RUN", help="The run's folder.")],
+    folder: Annotated[Path, typer.Argument(metavar="RUN", autocompletion=run_folders, help="The run's folder.")],
     extend: Annotated[bool, typer.Option("--extend", help="Go on with a finished run, to another end.")] = False,
     epochs: Annotated[float | None, typer.Option(help="Another end: so many rounds through the data.")] = None,
     steps: Annotated[int | None, typer.Option(help="Another end: so many steps.")] = None,

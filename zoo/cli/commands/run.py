@@ -8,45 +8,84 @@ from typing import Annotated, Any
 import typer
 
 from zoo.cli.commands._training import follow, interrupted_at_once, is_first_process
+from zoo.cli.completion import component_names, recipe_names, run_folders
+from zoo.cli.help import field_option
 from zoo.errors import UsageError
 from zoo.registry import find_recipe, get, resolve
 
 
 def run(
-    gen: Annotated[str | None, typer.Option("--gen", help="Generator, such as unet-deep:base=32.")] = None,
-    critic: Annotated[str | None, typer.Option(help="Critic, such as patch:layers=4; none trains without.")] = None,
-    loss: Annotated[str | None, typer.Option(help="Sum of losses, such as 100*l1+adv+0.1*gram.")] = None,
-    data: Annotated[str | None, typer.Option(help="Data set, or a folder of photographs.")] = None,
+    generator: Annotated[
+        str | None,
+        typer.Option(
+            "--gen", autocompletion=component_names("generator"), help="Generator, such as unet-deep:base=32."
+        ),
+    ] = None,
+    critic: Annotated[
+        str | None,
+        typer.Option(
+            autocompletion=component_names("critic"), help="Critic, such as patch:layers=4; none trains without."
+        ),
+    ] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(
+            autocompletion=component_names("loss", after="+*"), help="Sum of losses, such as 100*l1+adv+0.1*gram."
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(autocompletion=component_names("dataset"), help="Data set, or a folder of photographs."),
+    ] = None,
     recipe: Annotated[
         str | None,
-        typer.Option("--recipe", "-r", help="Recipe's name, .toml file or run: it fills in what is not said here."),
+        typer.Option(
+            "--recipe",
+            "-r",
+            autocompletion=recipe_names,
+            help="Recipe's name, .toml file or run: it fills in what is not said here.",
+        ),
     ] = None,
     size: Annotated[
-        str | None, typer.Option(help="Side of the training crops in pixels; 64,128,256 begins with smaller ones.")
+        str | None,
+        field_option("size", "Side of the training crops in pixels; 64,128,256 begins with smaller ones."),
     ] = None,
-    batch: Annotated[str | None, typer.Option(help="Pictures per step; auto: as many as memory should hold.")] = None,
+    batch: Annotated[
+        str | None, field_option("batch", "Pictures per step; auto: as many as memory should hold.")
+    ] = None,
     epochs: Annotated[float | None, typer.Option(help="End after so many rounds through the data.")] = None,
     steps: Annotated[int | None, typer.Option(help="End after so many steps.")] = None,
     minutes: Annotated[float | None, typer.Option(help="End after so many minutes.")] = None,
-    lr: Annotated[float | None, typer.Option("--lr", "--lr-g", help="Learning rate.")] = None,
+    lr: Annotated[float | None, field_option("lr", "Learning rate.", "--lr", "--lr-g")] = None,
     lr_critic: Annotated[
         float | None, typer.Option("--lr-critic", "--lr-d", help="The critic's own learning rate.")
     ] = None,
     schedule: Annotated[
         str | None, typer.Option(help="Who learns for how many epochs: 'generator:10 critic:2 gan:20'.")
     ] = None,
-    ema_decay: Annotated[float | None, typer.Option(help="Decay of the generator's moving average; 0: none.")] = None,
-    keep_epochs: Annotated[str | None, typer.Option(help="Epochs whose model is kept for good, as in 50,100.")] = None,
-    track: Annotated[str | None, typer.Option(help="Trackers, such as tensorboard,wandb,csv.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of weights, order and crops.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cuda, cuda:1, mps or cpu.")] = None,
-    compile_: Annotated[
-        str | None, typer.Option("--compile", help="torch.compile: auto (on CUDA), off, or max (with tuning).")
+    ema_decay: Annotated[
+        float | None, field_option("ema_decay", "Decay of the generator's moving average; 0: none.")
     ] = None,
-    memory: Annotated[str | None, typer.Option(help="normal, or low: slower, with less memory.")] = None,
+    keep_epochs: Annotated[str | None, typer.Option(help="Epochs whose model is kept for good, as in 50,100.")] = None,
+    track: Annotated[
+        str | None,
+        typer.Option(
+            autocompletion=component_names("tracker", after=","), help="Trackers, such as tensorboard,wandb,csv."
+        ),
+    ] = None,
+    seed: Annotated[int | None, field_option("seed", "Of weights, order and crops.")] = None,
+    device: Annotated[str | None, field_option("device", "auto, cuda, cuda:1, mps or cpu.")] = None,
+    compile_: Annotated[
+        str | None,
+        field_option("compile", "torch.compile: auto (on CUDA), off, or max (with tuning).", "--compile"),
+    ] = None,
+    memory: Annotated[str | None, field_option("memory", "normal, or low: slower, with less memory.")] = None,
     devices: Annotated[int, typer.Option(min=1, help="Train on so many GPUs of this machine.")] = 1,
     name: Annotated[str | None, typer.Option(help="Name of the run; by default the generator's, numbered.")] = None,
-    init: Annotated[Path | None, typer.Option(help="Begin with this model, or run, instead of fresh weights.")] = None,
+    init: Annotated[
+        Path | None,
+        typer.Option(autocompletion=run_folders, help="Begin with this model, or run, instead of fresh weights."),
+    ] = None,
     runs: Annotated[Path, typer.Option(help="Folder of runs.")] = Path("runs"),
     settings: Annotated[
         list[str] | None,
@@ -56,9 +95,12 @@ def run(
         bool, typer.Option("--dry-run", help="Stop before training, after one step on real data.")
     ] = False,
 ) -> None:
-    """Assemble a generator, a critic, losses and a data set, and train."""
+    """Assemble a generator, a critic, losses and a data set, and train.
+
+    What is not said here, the recipe says. The defaults below are those of fields that the recipe leaves out, too.
+    """
     given = {
-        "generator": gen, "critic": critic, "loss": loss, "data": data, "size": size, "batch": batch,
+        "generator": generator, "critic": critic, "loss": loss, "data": data, "size": size, "batch": batch,
         "epochs": epochs, "steps": steps, "minutes": minutes, "lr": lr, "lr_critic": lr_critic,
         "schedule": schedule, "ema_decay": ema_decay, "keep_epochs": keep_epochs, "track": track, "seed": seed,
         "device": device, "compile": compile_, "memory": memory,

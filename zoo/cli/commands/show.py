@@ -7,12 +7,15 @@ from typing import Annotated
 import typer
 
 from zoo import registry
+from zoo.cli.completion import component_names
 from zoo.errors import UsageError
 from zoo.suggest import did_you_mean
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="A component's name, with options if you like.")],
+    name: Annotated[
+        str, typer.Argument(autocompletion=component_names(), help="A component's name, with options if you like.")
+    ],
     size: Annotated[int, typer.Option(help="Side of the pictures that a network is measured at.", min=16)] = 256,
 ) -> None:
     """Show a component's options and, of a network, its parameters, its work and its memory."""
