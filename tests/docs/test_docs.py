@@ -179,7 +179,7 @@ def test_every_command_line_is_one(plugin: None, page: Path, words: list[str]) -
 
 
 def check_run(parameters: dict[str, Any]) -> None:
-    given = {"generator": parameters["gen"], **{name: parameters[name] for name in FIELDS}}
+    given = {"generator": parameters["generator"], **{name: parameters[name] for name in FIELDS}}
     source = parameters["recipe"]
     # A file or a run is not here; what is added to it is checked all the same.
     from_registry = source is None or ("/" not in source and not source.endswith(".toml"))
