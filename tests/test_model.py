@@ -275,6 +275,31 @@ def test_weights_that_are_not_numbers_are_refused(saved: Path) -> None:
         assert "its weights are not numbers (1 of " in one_sentence(saved)
 
 
+@pytest.mark.parametrize("place", ["_read_weights", "_read_header", "pick_memory_format"])
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
+def test_one_that_does_not_fit_into_memory_is_named(
+    saved: Path, place: str, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def greedy(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(f"zoo.model.{place}", greedy)
+    with pytest.raises(ZooError) as caught:
+        load_model(saved, "cpu")
+    assert str(caught.value).startswith(f"not enough memory to load the model {saved}: ")
+
+
+def test_a_generator_for_which_there_is_no_memory_needs_no_other_plugin(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def greedy(*_: Any, **__: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(nn.Conv2d, "__init__", greedy)
+    with pytest.raises(ZooError, match=r"^not enough memory to load the model"):
+        load_model(saved, "cpu")
+
+
 def test_a_header_length_from_outer_space_is_no_model(saved: Path) -> None:
     saved.write_bytes(struct.pack("<Q", 2**62) + b"{")
     with pytest.raises(UsageError, match="is not a safetensors file"):

@@ -27,6 +27,7 @@ from zoo import registry
 from zoo.device import pick_device, pick_dtype, pick_memory_format
 from zoo.errors import UsageError, ZooError
 from zoo.files import MODEL, explain_os_error, quoted, replacing
+from zoo.memory import memory_for, out_of_memory
 from zoo.networks import predict_chroma
 from zoo.photo import Photo, color
 from zoo.photo.scaling import resize
@@ -170,15 +171,15 @@ def load_model(path: Path | str, device: str = "auto") -> Model:
         ZooError: it is damaged, newer than this zoo, or needs a plugin that is not installed.
     """
     path = _model_file(Path(path))
-    about, shapes = _read_header(path)
-    recipe = _recipe(path, about)
-    generator = _make_generator(path, about, recipe, shapes)
-    generator.load_state_dict(_read_weights(path, shapes))
-    _check_numbers(path, generator)
     place = pick_device(device)
-    return Model(
-        generator.to(memory_format=pick_memory_format(place)).to(place).eval(), recipe, about["provenance"], place
-    )
+    with memory_for(f"to load the model {path}", "close other programs, or use a computer with more"):
+        about, shapes = _read_header(path)
+        recipe = _recipe(path, about)
+        generator = _make_generator(path, about, recipe, shapes)
+        generator.load_state_dict(_read_weights(path, shapes))
+        _check_numbers(path, generator)
+        generator = generator.to(memory_format=pick_memory_format(place)).to(place).eval()
+    return Model(generator, recipe, about["provenance"], place)
 
 
 def read_about(path: Path | str) -> dict[str, Any]:
@@ -306,6 +307,8 @@ def _make_generator(path: Path, about: _About, recipe: Recipe, shapes: _Shapes) 
     except _TooLargeError:
         raise _misfit(path, about, part, "it has many more parameters") from None
     except ZooError as error:
+        if (cause := error.__cause__) is not None and out_of_memory(cause):
+            raise cause from None
         raise _needs(path, about, recipe, error) from None
     _check_fits(path, about, part, generator.state_dict(), shapes)
     if any(tensor.is_meta for tensor in (*generator.parameters(), *generator.buffers())):

@@ -124,6 +124,20 @@ def test_a_fault_in_a_process_that_loads_is_told_in_one_line() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("could not create a primitive"), ImportError("x.so: failed to map segment")]
+)
+def test_too_little_memory_is_nobodys_fault(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def greedy(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("zoo.cli.commands.run.resolve", greedy)
+    answer = dry_run()
+    assert answer.exit_code == 1
+    assert answer.stderr.startswith("error: not enough memory: close other programs, or ask for less at once (")
+    assert "fault" not in answer.stderr
+
+
 def test_a_fault_of_zoo_is_called_that(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zoo.cli.commands.run.resolve", {}.__getitem__)
     monkeypatch.setattr("zoo.cli.commands.run.find_recipe", lambda *_, **__: "oops")

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import os
+import pkgutil
 import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -91,6 +93,43 @@ def test_where_memory_is_enough_for_one_only_all_are_coloured(tmp_path: Path) ->
     outcomes = colour(generator, write(tmp_path / "in", *[(60, 40)] * 3))
     assert generator.together == [3, 1, 1, 1]
     assert not [outcome.error for outcome in outcomes if outcome.error]
+
+
+NO_MEMORY = RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried …")
+
+
+@pytest.mark.parametrize("error", [NO_MEMORY, MemoryError()])
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("zoo.photo.reading._lightness", "cannot read {}: not enough memory for its 40×60 pixels: make it smaller, or"),
+        ("zoo.model.Model.predict", "{}: not enough memory for the model to see it at 32×48 pixels: use a smaller --s"),
+        ("zoo.model.join_chroma", "{} (40×60): not enough memory for so many pixels: make it smaller, or close other"),
+        ("zoo.colorize.album.save_photo", "{} (40×60): not enough memory for so many pixels: make it smaller, or clos"),
+    ],
+)
+def test_one_that_does_not_fit_into_memory_stops_no_other(
+    place: str, message: str, error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is named, with its size, and with what to do."""
+    jobs = write(tmp_path / "in", (60, 40), (40, 60), (60, 40))
+    works = pkgutil.resolve_name(place)
+
+    def is_tall(value: Any) -> bool:
+        if isinstance(value, Image.Image):
+            return value.height > value.width
+        pixels = getattr(value, "lightness", value)
+        return isinstance(pixels, Tensor) and pixels.shape[-2] > pixels.shape[-1]
+
+    def greedy(*arguments: Any, **more: Any) -> Any:
+        if any(map(is_tall, arguments)):
+            raise error
+        return works(*arguments, **more)
+
+    monkeypatch.setattr(place, greedy)
+    outcomes = colour(Picky(), jobs)
+    assert [bool(outcome.error) for outcome in outcomes] == [False, True, False]
+    assert str(outcomes[1].error).startswith(message.format(jobs[1].source))
 
 
 def test_what_fails_before_the_network_is_left_out(tmp_path: Path) -> None:

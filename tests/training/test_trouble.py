@@ -61,9 +61,11 @@ def test_a_batch_in_parts_comes_to_the_same(micro: int) -> None:
         RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
         torch.AcceleratorError("CUDA error: out of memory"),
+        RuntimeError("could not create a primitive"),
+        MemoryError(),
     ],
 )
-def test_running_out_of_memory_halves_the_parts(error: RuntimeError, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_running_out_of_memory_halves_the_parts(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     image = Objective.image
 
     def greedy(self: Objective, fake: Any, real: Any) -> dict[str, Tensor]:
@@ -87,7 +89,50 @@ def test_not_even_one_picture_fits(monkeypatch: pytest.MonkeyPatch) -> None:
         raise torch.OutOfMemoryError
 
     monkeypatch.setattr(Objective, "image", greedy)
-    with pytest.raises(ZooError, match="not enough memory for one image of 32×32 pixels"):
+    with pytest.raises(
+        ZooError, match="not enough memory for a step with one image of 32×32 pixels: use a smaller --size"
+    ):
+        train(tiny())
+
+
+NO_MEMORY = RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried …")
+
+
+@pytest.mark.parametrize(
+    ("place", "error", "message"),
+    [
+        (
+            "validate",
+            NO_MEMORY,
+            "not enough memory to validate with up to 4 photographs of 32×32 pixels: use a smaller",
+        ),
+        ("validation_images", MemoryError(), "not enough memory to validate with up to 4 photographs of 32×32 pixels"),
+        ("make_feed", MemoryError(), "not enough memory for 4 photographs at once: use a smaller --batch"),
+    ],
+)
+def test_what_memory_ran_out_for_is_said(
+    place: str, error: Exception, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def greedy(*_: Any, **__: Any) -> Any:
+        raise error
+        yield
+
+    def too_much(*_: Any, **__: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(f"zoo.training.loop.{place}", greedy if place == "make_feed" else too_much)
+    with pytest.raises(ZooError) as caught:
+        train(tiny(val_images=4), name="greedy")
+    assert str(caught.value).startswith(message)
+    assert Run("runs/greedy").info["reason"] == str(caught.value)
+
+
+def test_a_generator_that_does_not_fit_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_much(*_: Any, **__: Any) -> Any:
+        raise NO_MEMORY
+
+    monkeypatch.setattr("torch.nn.Conv2d.__init__", too_much)
+    with pytest.raises(ZooError, match=r"^not enough memory for the generator unet-shallow:base=4"):
         train(tiny())
 
 

@@ -9,13 +9,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from zoo.errors import ZooError, one_line
+from zoo.memory import out_of_memory
 
 _FROM_A_LOADER = "Original Traceback (most recent call last):"
+_LONGEST = 200
+"""Characters of what a library says."""
 _FRAME = re.compile(r'^ *File "([^"]+)", line ([0-9]+)', re.MULTILINE)
 
 
 def describe(error: BaseException) -> str:
-    """Say what happened, in one line, and whose fault it is, in another."""
+    """Say what happened, in one line, and whose fault it is, in another. Too little memory is nobody's."""
+    if out_of_memory(error):
+        return f"not enough memory: close other programs, or ask for less at once ({_in_one_line(error)[:_LONGEST]})"
     return f"{_in_one_line(error)}\nThis is a fault of {_culprit(error)}: `zoo --debug …` shows where it happened."
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from zoo.errors import UsageError, ZooError, one_line
 from zoo.files import explain_os_error
+from zoo.memory import memory_for, out_of_memory
 from zoo.photo import find_photos, read_photo, save_photo
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ _PIXELS = 20_000_000
 some 60 megapixels are in memory, or three photographs where they are larger."""
 _SEEN_PIXELS = 2**20
 """Pixels that the network sees at once, unless a single photograph has more: further ones would only take memory."""
+_TOO_LARGE = "not enough memory for so many pixels: make it smaller, or close other programs"
 _WRITERS = 2  # where the network is fast, compressing is what takes longest
 
 
@@ -125,8 +127,10 @@ def colorize_all(
     def color(work: _Work) -> None:
         assert work.photo is not None
         assert work.seen is not None
+        height, width = work.seen.shape[1:]
         try:
-            chroma = model.predict(work.seen[None])[0] if work.chroma is None else work.chroma
+            with memory_for(f"for the model to see it at {width}×{height} pixels", "use a smaller --size"):
+                chroma = model.predict(work.seen[None])[0] if work.chroma is None else work.chroma
         except ZooError as error:  # knows no photograph
             raise ZooError(f"{work.job.source}: {error}") from error
         work.rgb = join_chroma(work.photo, saturation * chroma)
@@ -233,6 +237,11 @@ def _attempt(stage: Callable[[_Work], None], work: _Work) -> _Work:
     except ZooError as error:
         work.error = str(error)
     except (RuntimeError, MemoryError) as error:
-        work.error = f"{work.job.source}: {one_line(error)}"
+        why = _TOO_LARGE if out_of_memory(error) else one_line(error)
+        size = f" ({work.photo.width}×{work.photo.height})" if work.photo is not None and why is _TOO_LARGE else ""
+        work.error = f"{work.job.source}{size}: {why}"
+    if work.error is not None:
+        # What the others could use.
+        work.photo = work.seen = work.chroma = work.rgb = None
     work.seconds += time.monotonic() - start
     return work

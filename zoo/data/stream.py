@@ -105,7 +105,7 @@ def batches(
     return feed
 
 
-def loader_died(error: RuntimeError) -> bool:
+def loader_died(error: BaseException) -> bool:
     """Whether it says that a process that loads was killed; torch has no class of its own for that."""
     return str(error).startswith("DataLoader worker (pid")
 

@@ -18,6 +18,7 @@ from PIL import Image, UnidentifiedImageError
 
 from zoo.errors import PhotoError
 from zoo.files import explain_os_error
+from zoo.memory import out_of_memory
 from zoo.photo.exif import dpi_of, notes_of
 from zoo.photo.grey import GREYS, grey16, is_negative, lightness_of_values, peak_of, shallow
 from zoo.photo.modes import orientation_of, over_white, plain_mode, quiet, upright
@@ -75,7 +76,7 @@ def read_rgb(path: str | os.PathLike[str], *, min_side: int | None = None) -> Te
     import torch
 
     path = Path(path)
-    with _opened(path) as image, _explained(path):
+    with _opened(path) as image, _explained(path, image.size):
         if min_side is not None:
             # libjpeg then leaves out what would be scaled away. It never goes below what is asked for.
             image.draft(image.mode, (min_side, min_side))
@@ -105,7 +106,7 @@ def read_photo(path: str | os.PathLike[str]) -> Photo:
     import torch
 
     path = Path(path)
-    with _opened(path) as image, _explained(path):
+    with _opened(path) as image, _explained(path, image.size):
         dpi = dpi_of(image)
         if dpi is not None and orientation_of(image) >= 5:  # turned by a quarter
             dpi = (dpi[1], dpi[0])
@@ -125,22 +126,26 @@ def read_photo(path: str | os.PathLike[str]) -> Photo:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Turn whatever Pillow raises on a broken file into a `PhotoError`."""
+def _explained(path: Path, size: tuple[int, int] | None = None) -> Iterator[None]:
+    """Turn whatever Pillow raises on a broken file into a `PhotoError`; torch, too, where memory runs out."""
     try:
         yield
     except PhotoError:
         raise
-    except MemoryError as error:
-        raise PhotoError(f"cannot read {path}: not enough memory") from error
-    except UnidentifiedImageError as error:
-        raise PhotoError(f"cannot read {path}: it is not a picture, or of a kind that zoo does not know") from error
-    except OSError as error:
-        if error.errno is not None:
-            raise PhotoError(f"cannot read {path}: {explain_os_error(error)}") from error
-        raise PhotoError(f"cannot read {path}: it is damaged or cut short ({error})") from error
-    except Exception as error:  # decoders of broken files raise SyntaxError, struct.error, IndexError, …
-        raise PhotoError(f"cannot read {path}: it is damaged or cut short ({error or type(error).__name__})") from error
+    except Exception as error:
+        if not out_of_memory(error):
+            raise _cannot_read(path, error) from error
+        pixels = f" for its {size[0]}×{size[1]} pixels: make it smaller, or close other programs" if size else ""
+        raise PhotoError(f"cannot read {path}: not enough memory{pixels}") from error
+
+
+def _cannot_read(path: Path, error: Exception) -> PhotoError:
+    if isinstance(error, UnidentifiedImageError):
+        return PhotoError(f"cannot read {path}: it is not a picture, or of a kind that zoo does not know")
+    if isinstance(error, OSError) and error.errno is not None:
+        return PhotoError(f"cannot read {path}: {explain_os_error(error)}")
+    # Decoders of broken files raise SyntaxError, struct.error, IndexError, …
+    return PhotoError(f"cannot read {path}: it is damaged or cut short ({str(error) or type(error).__name__})")
 
 
 @contextmanager

@@ -81,4 +81,4 @@ def save_photo(
     except OSError as error:
         raise PhotoError(f"cannot write {path}: {explain_os_error(error)}") from error
     except MemoryError as error:
-        raise PhotoError(f"cannot write {path}: not enough memory") from error
+        raise PhotoError(f"cannot write {path}: not enough memory for {image.width}×{image.height} pixels") from error

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoo.errors import UsageError, ZooError, one_line
+from zoo.memory import out_of_memory
 from zoo.registry.made import what_is_wrong
 from zoo.registry.offers import Component
 from zoo.registry.options import check_options, filled_in, unlike_defaults, written_out
@@ -107,6 +108,11 @@ class Part:
         except Exception as error:
             failure = UsageError if isinstance(error, ValueError) else ZooError
             asked = Spec(self.component.name, self.options)
+            if out_of_memory(error):
+                raise ZooError(
+                    f"not enough memory for the {self.component.kind} {asked}: choose options that make it smaller; "
+                    f"`zoo show {self.component.name}` lists them"
+                ) from error
             raise failure(f"{self.component} cannot be made as {asked}: {one_line(error)}") from error
         if problem := what_is_wrong(made, self.component):
             raise self.component.broken(problem)

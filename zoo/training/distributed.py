@@ -146,7 +146,7 @@ def unsynchronized(*networks: nn.Module | None) -> Iterator[None]:
         yield
 
 
-def peer_died(error: RuntimeError) -> bool:
+def peer_died(error: BaseException) -> bool:
     """Whether it says that another process of the run cannot be reached any more; gloo has no class of its own."""
     return isinstance(error, dist.DistError) or "/gloo/" in str(error)
 

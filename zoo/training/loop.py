@@ -11,6 +11,7 @@ from contextlib import contextmanager, nullcontext
 from zoo.data.stream import Batch
 from zoo.device import pick_workers
 from zoo.errors import UsageError
+from zoo.memory import memory_for
 from zoo.run import Run
 from zoo.training.assembly import make_feed
 from zoo.training.callbacks import Callback
@@ -21,7 +22,7 @@ from zoo.training.reasons import explained, reason_of
 from zoo.training.record import Record
 from zoo.training.signals import StopRequested, StopSignals, stop_signals
 from zoo.training.trainer import Trainer
-from zoo.training.validation import grey_baseline, validate, validation_images
+from zoo.training.validation import grey_baseline, memory_to_validate, validate, validation_images
 
 LOG_EVERY = 10
 """Steps between two lines of metrics."""
@@ -54,8 +55,9 @@ class Loop:
             try:
                 record.callback.on_start(self.run, self.assembly, self.trainer.steps)
                 with explained(self.assembly):
-                    self.images = validation_images(self.assembly)
-                    record.grey = grey_baseline(self.assembly, self.images)
+                    with memory_to_validate(self.assembly):
+                        self.images = validation_images(self.assembly)
+                        record.grey = grey_baseline(self.assembly, self.images)
                     state = self._loop(stop)
             except KeyboardInterrupt:
                 # The second Ctrl-C: somebody is in a hurry.
@@ -124,13 +126,15 @@ class Loop:
 
     def _next(self, feed: Iterator[Batch], stop: StopSignals) -> Batch | None:
         """Wait for a batch; return None if somebody asks for an end meanwhile. Several processes end together."""
-        if self.distributed.world_size > 1:
-            return next(feed)
-        try:
-            with stop.heard_at_once():
+        batch = self.assembly.recipe.batch
+        with memory_for(f"for {batch} photographs at once", "use a smaller --batch, or a smaller --size"):
+            if self.distributed.world_size > 1:
                 return next(feed)
-        except StopRequested:
-            return None
+            try:
+                with stop.heard_at_once():
+                    return next(feed)
+            except StopRequested:
+                return None
 
     def _step(self, batch: Batch) -> None:
         """Take a step, and say what was out of the ordinary with it."""
@@ -158,7 +162,8 @@ class Loop:
 
     def _validate(self) -> None:
         self.trainer.sync_buffers()
-        metrics, picture = validate(self.trainer.eval_generator, self.assembly, self.images, self.distributed)
+        with memory_to_validate(self.assembly):
+            metrics, picture = validate(self.trainer.eval_generator, self.assembly, self.images, self.distributed)
         self.record.validation(metrics, picture)
         self.checkpoints.validated()
 

@@ -9,9 +9,9 @@ from zoo.data.stream import loader_died
 from zoo.device import describe_device
 from zoo.errors import BrokenContractError, UsageError, ZooError, one_line
 from zoo.files import explain_os_error
+from zoo.memory import out_of_memory
 from zoo.training.assembly import Assembly
 from zoo.training.distributed import peer_died
-from zoo.training.trainer import out_of_memory
 
 
 def reason_of(error: BaseException) -> str:
@@ -34,7 +34,7 @@ def explained(assembly: Assembly) -> Iterator[None]:
         yield
     except BrokenContractError as error:
         raise assembly.plan.generator.component.broken(str(error)) from error
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         if peer_died(error):
             raise ZooError("another of the run's processes ended, and this one cannot go on without it") from error
         if loader_died(error):
@@ -45,8 +45,8 @@ def explained(assembly: Assembly) -> Iterator[None]:
         if not out_of_memory(error):
             raise
         raise ZooError(
-            f"{describe_device(assembly.device)} has not enough memory for one image of {recipe.size}×{recipe.size} "
-            "pixels: use a smaller --size or a smaller generator"
+            f"{describe_device(assembly.device)} has not enough memory for a step with one image of "
+            f"{recipe.size}×{recipe.size} pixels: use a smaller --size, a smaller generator, or --memory low"
         ) from error
     except ValueError as error:
         if "more than 1 value per channel" not in str(error) or isinstance(error, ZooError):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from zoo.errors import UsageError
 from zoo.files import remove_leftovers
+from zoo.memory import memory_for
 from zoo.recipe import Recipe
 from zoo.registry import Plan, resolve
 from zoo.run import Run
@@ -20,7 +21,7 @@ from zoo.training.reasons import explained
 from zoo.training.signals import interrupted_by_signals
 from zoo.training.threads import settle_threads, threads_restored
 from zoo.training.trainer import Trainer
-from zoo.training.validation import validate, validation_images
+from zoo.training.validation import memory_to_validate, validate, validation_images
 
 
 def train(
@@ -129,9 +130,13 @@ def dry_run(
             init_from(assembly, Path(init))
         trainer = Trainer(assembly)
         with explained(assembly):
-            batch = next(make_feed(assembly, start=0, workers=0))
+            with memory_for(
+                f"for {assembly.recipe.batch} photographs at once", "use a smaller --batch, or a smaller --size"
+            ):
+                batch = next(make_feed(assembly, start=0, workers=0))
             losses = {name: float(loss) for name, loss in trainer.step(batch.photos).items()}
-            validate(trainer.eval_generator, assembly, validation_images(assembly)[:1])
+            with memory_to_validate(assembly):
+                validate(trainer.eval_generator, assembly, validation_images(assembly)[:1])
     return assembly, losses
 
 

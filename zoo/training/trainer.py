@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from zoo.device import captures
 from zoo.errors import ZooError, one_line
+from zoo.memory import out_of_memory
 from zoo.recipe import Stage
 from zoo.training.activation_checkpointing import checkpoint_activations
 from zoo.training.assembly import Assembly
@@ -25,9 +26,6 @@ from zoo.training.state import (
     optimizer_state,
     random_state,
 )
-
-_OUT_OF_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "_STATUS_ALLOC_FAILED")
-"""What the CPU's allocator, CUDA's runtime (AcceleratorError), cuDNN and cuBLAS say when memory runs out."""
 
 
 class Trainer:
@@ -266,8 +264,3 @@ class Trainer:
     def _lr(self, network: str) -> float:
         recipe = self.assembly.recipe
         return recipe.lr_critic or recipe.lr if network == "critic" else recipe.lr
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether it says that memory ran out; only one of the allocators has a class of its own for that."""
-    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in _OUT_OF_MEMORY)

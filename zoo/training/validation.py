@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 import torch
 from torch import Tensor, nn
 
 from zoo.data.picture import LabPicture
 from zoo.errors import ZooError
+from zoo.memory import memory_for
 from zoo.networks import predict_chroma
 from zoo.photo.scaling import central_crop
 from zoo.training.assembly import Assembly
@@ -33,6 +36,15 @@ def validation_images(assembly: Assembly) -> Tensor:
     if not crops:
         raise ZooError(f"no validation photograph can be read; the last error: {problem}")
     return torch.stack(crops)
+
+
+def memory_to_validate(assembly: Assembly) -> AbstractContextManager[None]:
+    """Return a context in which an error says, where memory runs out, that it was validation's."""
+    size, images = assembly.recipe.size, assembly.recipe.val_images
+    return memory_for(
+        f"to validate with up to {images} photographs of {size}×{size} pixels",
+        f"use a smaller --size or a smaller --batch, or fewer of them: --set val_images={max(1, images // 2)}",
+    )
 
 
 @torch.inference_mode()
