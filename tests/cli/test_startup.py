@@ -7,66 +7,81 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 HEAVY = ("torch", "torchvision", "timm", "segmentation_models_pytorch", "safetensors", "numpy", "PIL")
+# Each command in turn; what it is that imports something is known all the same.
 SCRIPT = f"""
 import json, sys
+from zoo import registry
 from zoo.cli.main import app
-try:
-    app({{words}}, prog_name="zoo")
-except SystemExit as exit:
-    code = exit.code
-print(json.dumps([code, [name for name in {HEAVY} if name in sys.modules]]), file=sys.stderr)
+answers = {{}}
+for words in json.loads(sys.argv[1]):
+    before = set(sys.modules)
+    registry.get.cache_clear()
+    try:
+        app(words.split(), prog_name="zoo")
+    except SystemExit as exit:
+        code = exit.code
+    answers[words] = code, [name for name in {HEAVY} if name in set(sys.modules) - before]
+print(json.dumps(answers), file=sys.stderr)
 """
+COMMANDS = {
+    "list": 0,
+    "list --json": 0,
+    "list smp-* --kind generator": 0,
+    "list --help": 0,
+    "--help": 0,
+    "--version": 0,
+    "run --help": 0,
+    "colorize --help": 0,
+    "recipe demo": 0,
+    "runs": 0,
+    "plugins": 0,
+    "plugins --json": 0,
+    "plugins --disable smp": 0,
+    "registry": 0,
+    "registry --schema": 0,
+    "init": 0,
+    "nope": 2,
+    "show nope": 2,
+    "run --gen nope": 2,
+    "run --gen unet-deep:": 2,
+    "run --loss l1": 2,
+    "run --critic none": 2,
+    "run --data nowhere": 2,
+    "run --recipe nope": 2,
+    "run --batch 0": 2,
+    "run --set nope=1": 2,
+    "resume nowhere": 2,
+    "check --help": 0,
+    "check nope": 2,
+    "plugin new mine --kind critic": 0,
+}
 
 
-@pytest.mark.parametrize(
-    ("words", "exit_code"),
-    [
-        ("list", 0),
-        ("list --json", 0),
-        ("list smp-* --kind generator", 0),
-        ("list --help", 0),
-        ("--help", 0),
-        ("--version", 0),
-        ("run --help", 0),
-        ("colorize --help", 0),
-        ("recipe demo", 0),
-        ("runs", 0),
-        ("plugins", 0),
-        ("plugins --json", 0),
-        ("plugins --disable smp", 0),
-        ("registry", 0),
-        ("registry --schema", 0),
-        ("init", 0),
-        ("nope", 2),
-        ("show nope", 2),
-        ("run --gen nope", 2),
-        ("run --gen unet-deep:", 2),
-        ("run --loss l1", 2),
-        ("run --critic none", 2),
-        ("run --data nowhere", 2),
-        ("run --recipe nope", 2),
-        ("run --batch 0", 2),
-        ("run --set nope=1", 2),
-        ("resume nowhere", 2),
-        ("check --help", 0),
-        ("check nope", 2),
-        ("plugin new mine --kind critic", 0),
-    ],
-)
-def test_nothing_heavy_is_imported(words: str, exit_code: int) -> None:
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
+    """What each command ends with, and which heavy modules it is that imports them."""
+    folder = tmp_path_factory.mktemp("startup")
     environment = {**os.environ, "PYTHONWARNINGS": "error", "OMP_NUM_THREADS": "1"}
+    environment |= {f"XDG_{name}_HOME": str(folder / name) for name in ("CONFIG", "CACHE", "DATA")}
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT.format(words=words.split())],
+        [sys.executable, "-c", SCRIPT, json.dumps(list(COMMANDS))],
         capture_output=True,
         text=True,
         env=environment,
+        cwd=folder,
         check=True,
     )
-    assert json.loads(done.stderr.splitlines()[-1]) == [exit_code, []]
+    return cast(dict[str, list[Any]], json.loads(done.stderr.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_nothing_heavy_is_imported(answers: dict[str, list[Any]], words: str) -> None:
+    assert answers[words] == [COMMANDS[words], []]
 
 
 def test_importing_zoo_is_light() -> None:
