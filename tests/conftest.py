@@ -19,6 +19,27 @@ from zoo import registry
 torch.set_num_threads(1)
 
 
+TESTS = Path(__file__).parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Share the whole suite out among the cores that this process may use.
+
+    Not a file or two, which would wait for workers to import torch; and nothing where pytest was told how (`-n`).
+    """
+    option = config.option
+    whole = any((config.invocation_params.dir / argument).resolve() == TESTS for argument in config.args)
+    if not whole or option.usepdb or option.collectonly or getattr(option, "numprocesses", 0) is not None:
+        return
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if cores > 1:
+        # Each takes half a gigabyte, and the longest test as long as a tenth of the suite.
+        option.numprocesses = min(cores, 8)
+        # By turns, a worker that has nothing left to do takes over what another has not begun: the parts last unequally.
+        option.dist = "worksteal"
+
+
 @pytest.fixture(autouse=True)
 def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run every test in a folder of its own, away from the user's configuration and caches."""
