@@ -36,7 +36,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     if cores > 1:
         # Each takes half a gigabyte, and the longest test as long as a tenth of the suite.
         option.numprocesses = min(cores, 8)
-        # By turns, a worker that has nothing left to do takes over what another has not begun: the parts last unequally.
+        # The tests last unequally: who has none left takes over what another has not begun.
         option.dist = "worksteal"
 
 
