@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 CRITIC = """
@@ -54,3 +55,21 @@ def python(*words: str | Path, site: Path | None = None, **variables: str) -> su
 def zoo_(*words: str | Path, site: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run `zoo` with what is installed in a folder."""
     return python("-m", "zoo", *words, site=site, **variables)
+
+
+_EACH = """
+import json, sys
+from typer.testing import CliRunner
+from zoo.cli.main import app
+results = [CliRunner().invoke(app, words, prog_name="zoo") for words in json.loads(sys.argv[1])]
+print(json.dumps([(result.exit_code, result.stdout, result.stderr) for result in results]))
+"""
+
+
+def zoo_each(*commands: Sequence[str | Path], site: Path | None = None) -> list[subprocess.CompletedProcess[str]]:
+    """Run one command of `zoo` after the other in one process, which imports torch only once."""
+    words = [[str(word) for word in command] for command in commands]
+    done = python("-c", _EACH, json.dumps(words), site=site)
+    assert done.returncode == 0, done.stderr
+    answers = json.loads(done.stdout.splitlines()[-1])
+    return [subprocess.CompletedProcess(one, *answer) for one, answer in zip(words, answers, strict=True)]

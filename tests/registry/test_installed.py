@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sites import CRITIC, add_metadata, install, zoo_
+from sites import CRITIC, add_metadata, install, python, zoo_, zoo_each
 
 from zoo import Run
 
@@ -137,7 +137,11 @@ SMALL = ["run", "--recipe", "demo", "--size", "32", "--batch", "2", "--steps", "
 
 @pytest.mark.slow
 def test_listeners_that_fail_and_sleep_hold_nothing_up(followed: Path) -> None:
-    answer = zoo_(*SMALL, "--name", "mine", site=followed)
+    impatient = (
+        "from zoo.cli.main import app\nfrom zoo.training import listeners\n"
+        "listeners.PATIENCE = 0.5\napp(prog_name='zoo')"
+    )
+    answer = python("-c", impatient, *SMALL, "--name", "mine", site=followed)
     assert answer.returncode == 0, answer.stderr
     lines = answer.stdout.splitlines()
     for line in (
@@ -153,10 +157,9 @@ def test_listeners_that_fail_and_sleep_hold_nothing_up(followed: Path) -> None:
 
 
 def test_a_generator_of_the_wrong_shape_is_told_before_it_trains(followed: Path) -> None:
-    answer = zoo_(*SMALL, "--gen", "three", "--dry-run", site=followed)
+    answer, checked = zoo_each([*SMALL, "--gen", "three", "--dry-run"], ["check", "three"], site=followed)
     assert answer.returncode == 1
     assert "the generator returned chroma of shape (2, 3, 32, 32), expected (2, 2, 32, 32)" in answer.stderr
-    checked = zoo_("check", "three", site=followed)
     assert checked.returncode == 1
     assert "chroma of shape (2, 3, 64, 64), expected (2, 2, 64, 64)" in " ".join(checked.stdout.split())
     assert "Traceback" not in answer.stderr + checked.stderr

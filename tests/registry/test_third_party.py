@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from sites import python, zoo_
+from sites import python, zoo_, zoo_each
 
 from zoo.model import read_about
 
@@ -46,22 +46,6 @@ def test_list_shows_whose_it_is(site: Path) -> None:
     assert not TINY & names(zoo_("list", "--json"))
 
 
-def test_show_reads_its_options_from_its_docstring(site: Path) -> None:
-    shown = zoo_("show", "tiny-gen", "--size", "64", site=site)
-    assert shown.returncode == 0, shown.stderr
-    words = " ".join(shown.stdout.split())
-    for text in ("plugin tiny of zoo-tiny 0.3.0", "width integer 8 channels between them.", "at 64×64", "GFLOP"):
-        assert text in words
-
-
-def test_all_of_it_keeps_its_contracts(site: Path) -> None:
-    checked = zoo_("check", "tiny", "--json", site=site)
-    reports = {report["spec"]: report["results"] for report in json.loads(checked.stdout)}
-    assert set(reports) == TINY
-    assert [row for results in reports.values() for row in results if row["verdict"] == "failed"] == []
-    assert checked.returncode == 0
-
-
 def test_the_environment_and_the_catalogue_can_leave_it_out(site: Path) -> None:
     assert not TINY & names(zoo_("list", "--json", site=site, ZOO_PLUGINS="none"))
     assert names(zoo_("list", "--json", site=site, ZOO_PLUGINS="tiny")) >= TINY
@@ -69,15 +53,33 @@ def test_the_environment_and_the_catalogue_can_leave_it_out(site: Path) -> None:
     assert not TINY & names(zoo_("list", "--json", site=site))
 
 
-def test_all_of_it_trains_and_colours(site: Path, photos: Path) -> None:
+def test_all_of_it_is_shown_checked_trained_and_colours(site: Path, photos: Path) -> None:
     parts = (
         "--gen tiny-gen:width=4 --critic tiny-critic --loss tiny-mean:power=2+tiny-wgan --data tiny-stripes:length=6"
     )
     small = "--size 16 --batch 2 --steps 2 --device cpu --set workers=0 --set precision=float32"
-    trained = zoo_("run", *parts.split(), *small.split(), "--name", "theirs", site=site)
+    shown, checked, trained, coloured, misspelt = zoo_each(
+        ["show", "tiny-gen", "--size", "64"],
+        ["check", "tiny", "--json"],
+        ["run", *parts.split(), *small.split(), "--name", "theirs"],
+        ["colorize", photos, "--model", "runs/theirs", "--out", "out"],
+        ["run", "--gen", "tiny-gen:widht=3", "--data", "tiny-stripes", "--steps", "1"],
+        site=site,
+    )
+
+    # Its options are in its docstring.
+    assert shown.returncode == 0, shown.stderr
+    words = " ".join(shown.stdout.split())
+    for text in ("plugin tiny of zoo-tiny 0.3.0", "width integer 8 channels between them.", "at 64×64", "GFLOP"):
+        assert text in words
+
+    reports = {report["spec"]: report["results"] for report in json.loads(checked.stdout)}
+    assert set(reports) == TINY
+    assert [row for results in reports.values() for row in results if row["verdict"] == "failed"] == []
+    assert checked.returncode == 0
+
     assert trained.returncode == 0, trained.stderr
     assert "finished: runs/theirs" in trained.stdout
-
     about = read_about("runs/theirs")
     assert about["recipe"]["loss"] == "5*tiny/tiny-mean:power=2+1*tiny/tiny-wgan"
     assert about["generator"] == {
@@ -86,9 +88,12 @@ def test_all_of_it_trains_and_colours(site: Path, photos: Path) -> None:
         "distribution": "zoo-tiny",
         "version": "0.3.0",
     }
-    coloured = zoo_("colorize", photos, "--model", "runs/theirs", "--out", "out", site=site)
     assert coloured.returncode == 0, coloured.stderr
     assert len(list(Path("out").iterdir())) == 12
+
+    # They are checked like zoo's own.
+    assert misspelt.returncode == 2
+    assert "generator tiny-gen has no option 'widht': did you mean 'width'? (it has: width)" in misspelt.stderr
 
     refused = zoo_("colorize", photos, "--model", "runs/theirs", "--out", "elsewhere")
     assert refused.returncode == 1
@@ -97,20 +102,18 @@ def test_all_of_it_trains_and_colours(site: Path, photos: Path) -> None:
     assert not Path("elsewhere").exists()
 
 
-def test_its_options_are_checked_like_zoos_own(site: Path) -> None:
-    refused = zoo_("run", "--gen", "tiny-gen:widht=3", "--data", "tiny-stripes", "--steps", "1", site=site)
-    assert refused.returncode == 2
-    assert "generator tiny-gen has no option 'widht': did you mean 'width'? (it has: width)" in refused.stderr
-
-
 def test_its_command_is_one_of_zoos(site: Path) -> None:
     assert "  tiny-photo  Save one of the striped photographs.\n" in zoo_("--help", site=site).stdout
     assert "tiny-photo" not in zoo_("--help").stdout
-    assert "--index" in zoo_("tiny-photo", "--help", site=site).stdout
-    saved = zoo_("tiny-photo", "stripes.png", "--index", "3", site=site)
+    helped, saved, refused = zoo_each(
+        ["tiny-photo", "--help"],
+        ["tiny-photo", "stripes.png", "--index", "3"],
+        ["tiny-photo", "stripes.png", "--index", "-1"],
+        site=site,
+    )
+    assert "--index" in helped.stdout
     assert (saved.returncode, saved.stdout) == (0, "stripes.png is written\n"), saved.stderr
     assert Path("stripes.png").stat().st_size
-    refused = zoo_("tiny-photo", "stripes.png", "--index", "-1", site=site)
     assert refused.returncode == 2
     assert "--index" in refused.stderr
 
