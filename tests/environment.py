@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sysconfig
 import venv
+from collections.abc import Iterable
 from pathlib import Path
 
 # Nothing is fetched: what a package needs to be built and to run is here.
 _PIP = "--no-deps --no-build-isolation --no-index --no-cache-dir --disable-pip-version-check --quiet"
+
+
+# Lines of `zoo …` and `pytest …`, in one process.
+_EACH = """
+import shlex, sys
+import pytest
+from zoo.cli.main import app
+
+for line in sys.argv[1:]:
+    command, *words = shlex.split(line)
+    if command == "pytest":
+        failed = pytest.main(["-q", "-p", "no:cacheprovider", *words])
+    else:
+        failed = app(words, prog_name=command, standalone_mode=False)
+    if failed:
+        raise SystemExit(f"{line}: exit code {failed}")
+"""
 
 
 class Environment:
@@ -44,3 +63,7 @@ class Environment:
         )
         assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
         return done.stdout
+
+    def run_together(self, lines: Iterable[str], folder: Path) -> str:
+        """Do as `run` with lines of `zoo …` and `pytest …`, in one process: importing torch for each takes seconds."""
+        return self.run(shlex.join(["python", "-c", _EACH, *lines]), folder)
