@@ -64,7 +64,7 @@ def test_without_the_hub_what_was_not_fetched_is_one_clear_error_at_once(
     for revision, filename in ((None, "other.safetensors"), ("1" * 40, "model.safetensors")):
         with pytest.raises(ZooError, match=r"^Could not fetch the weights of net from .*someone/net.*weights=none"):
             hub.fetch(REPOSITORY, filename, revision=revision, **WORDS)
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 15
     assert caplog.records == []
     assert {name: getattr(constants, name) for name in dir(constants)} == before
 

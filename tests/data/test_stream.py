@@ -107,7 +107,7 @@ stream = Stream(photos, size=32, augment=Augmentation(0.6, flip=True), seed=0)
 feed = batches(stream, batch=2, start=0, workers=1, device=torch.device("cpu"))
 print(next(feed).photos.shape)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=True)
     assert "[2, 3, 32, 32]" in done.stdout
 
 

@@ -291,7 +291,7 @@ def test_without_a_network_it_says_so_at_once(
     begun = time.monotonic()
     with pytest.raises(ZooError, match=r"^Could not fetch the weights 'imagenet' of .*weights=none.*HF_HOME"):
         make(name, encoder=encoder, weights="imagenet")
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 15
     assert caplog.records == []
     # Made for saved weights, it fetches nothing.
     make(name, encoder=encoder, weights="imagenet", restoring=True)

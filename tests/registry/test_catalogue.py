@@ -372,11 +372,11 @@ def test_a_tracker_sends_nothing_that_only_a_registry_toml_asks_for(tmp_path: Pa
 def test_a_thousand_recipes_that_extend_one_another_are_read_at_once(tmp_path: Path) -> None:
     chain = [f'[recipes.r{n}]\nextends = "r{n - 1}"\n' for n in range(1, 1500)]
     write(tmp_path / "registry.toml", '[recipes.r0]\nextends = "demo"\n' + "".join(chain))
-    start = time.perf_counter()
+    start = time.process_time()
     assert CliRunner().invoke(app, ["list"]).stdout.count("extends r") == 1499
     assert find_recipe("r1499").generator == find_recipe("demo").generator
     assert CliRunner().invoke(app, ["registry"]).stdout.count("extends = ") >= 1500
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_a_thousand_recipes_in_a_circle_are_one_problem(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def test_one_that_sleeps_slows_nothing_down(listening: Any, monkeypatch: pytest.
     class Sleeper:
         @hookimpl
         def zoo_step(self) -> None:
-            awake.wait(60)
+            awake.wait(600)
 
     monkeypatch.setattr(listeners, "QUEUE_SIZE", 2)
     monkeypatch.setattr(listeners, "PATIENCE", 0.2)
@@ -128,7 +128,7 @@ def test_one_that_sleeps_slows_nothing_down(listening: Any, monkeypatch: pytest.
     start = time.monotonic()
     try:
         run = train(tiny(steps=40, val_every=40), name="mine", callback=notes)
-        assert time.monotonic() - start < 30
+        assert time.monotonic() - start < 300
     finally:
         awake.set()
     assert run.info["state"] == "finished"

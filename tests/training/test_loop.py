@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -211,20 +212,33 @@ def test_losses_keep_their_order_when_a_run_is_resumed() -> None:
 
 
 def test_validations_and_checkpoints_keep_to_their_part_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Epochs of 5 steps take a moment, and a validation that takes longer does not come at each of them."""
-    validate = zoo.training.loop.validate
+    """An epoch is 5 steps, of one second each on this clock: a validation of 4 must not come before 36 more."""
+    now, seconds = 0.0, 4.0
+    step, validate = Trainer.step, zoo.training.loop.validate
 
-    def slow(*arguments: Any) -> Any:
-        time.sleep(0.5)
+    def timed_step(*arguments: Any) -> Any:
+        nonlocal now
+        now += 1
+        return step(*arguments)
+
+    def timed_validate(*arguments: Any) -> Any:
+        nonlocal now
+        now += seconds
         return validate(*arguments)
 
-    monkeypatch.setattr(zoo.training.loop, "validate", slow)
-    free = tiny(steps=40, val_every=None)
-    run = train(free, name="mine")
-    assert [line["step"] for line in run.metrics if "val" in line] == [5, 40]
+    monkeypatch.setattr(zoo.training.loop, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(Trainer, "step", timed_step)
+    monkeypatch.setattr(zoo.training.loop, "validate", timed_validate)
+
+    def validated(name: str) -> list[int]:
+        run = train(tiny(steps=40, val_every=None), name=name)
+        return [line["step"] for line in run.metrics if "val" in line]
+
+    assert validated("slow") == [5, 40]
+    seconds = 1.0
+    assert validated("quick") == [5, 15, 25, 35, 40]
     monkeypatch.setattr(zoo.training.loop, "OVERHEAD", 1.0)
-    run = train(free, name="all")
-    assert [line["step"] for line in run.metrics if "val" in line] == list(range(5, 41, 5))
+    assert validated("all") == list(range(5, 41, 5))
 
 
 def test_metrics_stand_beside_those_of_grey() -> None:
