@@ -30,6 +30,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.Path:
                 shutil.copytree(path, copy / path.name, ignore=no_caches)
         elif path.is_file():
             shutil.copy(path, copy)
+    for name in ("calm.safetensors", "calm.md"):
+        (copy / "plugins" / "zoo_models" / name).touch()
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", out],
         cwd=copy,
@@ -58,6 +60,11 @@ def test_every_module_is_there(wheel: zipfile.Path) -> None:
 def test_the_catalogue_and_the_type_information_are_there(wheel: zipfile.Path) -> None:
     assert (wheel / "zoo" / "registry.toml").read_bytes() == (ROOT / "registry.toml").read_bytes()
     assert (wheel / "zoo" / "py.typed").is_file()
+
+
+def test_models_and_their_cards_come_along(wheel: zipfile.Path) -> None:
+    assert (wheel / "zoo_models" / "calm.safetensors").is_file()
+    assert (wheel / "zoo_models" / "calm.md").is_file()
 
 
 def test_the_templates_of_plugins_are_there(wheel: zipfile.Path) -> None:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 MODEL = "model.safetensors"
 """What a folder that holds a model calls it; in that of a run, it is the best one."""
+CRITIC = "critic.safetensors"
+"""The critic that goes with it."""
 LAST_MODEL = "last.safetensors"
 """The newest model of a run."""
 

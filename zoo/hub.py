@@ -18,14 +18,20 @@ from zoo.errors import UsageError, ZooError
 
 TIMEOUT = 5.0
 
-_unasked: ContextVar[str] = ContextVar("unasked", default="")
-"""The place in a registry.toml that alone asks for what is being made."""
+_unasked: ContextVar[tuple[str, str]] = ContextVar("unasked", default=("", ""))
+"""The place in a registry.toml that alone asks for what is being made, and what to write to ask for it oneself."""
+_ASK = "name the recipe there (--recipe NAME), or write that part and its options"
 
 
 @contextmanager
-def only_if_asked(place: str) -> Iterator[None]:
-    """Have nothing downloaded or sent inside this context: a registry.toml asks for it, and nobody else does."""
-    token = _unasked.set(place)
+def only_if_asked(place: str, instead: str = _ASK) -> Iterator[None]:
+    """Have nothing downloaded or sent inside this context: a registry.toml asks for it, and nobody else does.
+
+    Args:
+        place: Where it does.
+        instead: What to write to ask for it oneself.
+    """
+    token = _unasked.set((place, instead))
     try:
         yield
     finally:
@@ -41,11 +47,9 @@ def check_consent(what: str) -> None:
     Raises:
         UsageError: Only a registry.toml asks for it.
     """
-    if place := _unasked.get():
-        raise UsageError(
-            f"{what}. {place}, asks for that, and the command line does not: name the recipe there (--recipe NAME), "
-            "or write that part and its options"
-        )
+    place, instead = _unasked.get()
+    if place:
+        raise UsageError(f"{what}. {place}, asks for that, and the command line does not: {instead}")
 
 
 def fetch(repository: str, *filenames: str, revision: str | None = None, what: str, instead: str) -> Path:
@@ -67,7 +71,7 @@ def fetch(repository: str, *filenames: str, revision: str | None = None, what: s
     from huggingface_hub import constants, hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError
 
-    offline = bool(_unasked.get()) or not reachable()
+    offline = bool(_unasked.get()[0]) or not reachable()
     download = partial(hf_hub_download, repository, revision=revision, local_files_only=offline)
     try:
         with quiet("huggingface_hub"):

@@ -26,14 +26,17 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from zoo import registry
 from zoo.device import pick_device, pick_dtype, pick_memory_format
 from zoo.errors import UsageError, ZooError
-from zoo.files import MODEL, explain_os_error, quoted, replacing
+from zoo.files import explain_os_error, quoted, replacing
 from zoo.memory import memory_for, out_of_memory
 from zoo.networks import predict_chroma
 from zoo.photo import Photo, color
 from zoo.photo.scaling import resize
 from zoo.recipe import Recipe
 from zoo.registry import Part, Plan
+from zoo.registry.models import find_model
+from zoo.registry.offers import Component
 from zoo.registry.requirements import how_to_install
+from zoo.registry.spec import names_in
 from zoo.tensors import save_tensors
 from zoo.versions import zoo_version
 
@@ -141,12 +144,32 @@ def save_model(path: Path, weights: Mapping[str, Tensor], plan: Plan, provenance
     Raises:
         OSError: it cannot be written; what stood there before still does.
     """
-    component = plan.generator.component
+    _save(path, weights, "generator", plan.generator.component, plan, provenance)
+
+
+def save_critic(path: Path, weights: Mapping[str, Tensor], plan: Plan, provenance: Mapping[str, Any]) -> None:
+    """Write the state dict of the critic that goes with a model, as `save_model` does.
+
+    Raises:
+        OSError: it cannot be written; what stood there before still does.
+    """
+    assert plan.critic is not None
+    _save(path, weights, "critic", plan.critic.component, plan, provenance)
+
+
+def _save(
+    path: Path,
+    weights: Mapping[str, Tensor],
+    what: str,
+    component: Component,
+    plan: Plan,
+    provenance: Mapping[str, Any],
+) -> None:
     about = {
         "format": FORMAT,
         "zoo": zoo_version(),
         "recipe": plan.recipe.to_table(),
-        "generator": {
+        what: {
             "name": component.name,
             "plugin": component.plugin,
             "distribution": component.distribution,
@@ -163,14 +186,14 @@ def load_model(path: Path | str, device: str = "auto") -> Model:
     """Load a model from its file, or from a folder that has one in it, such as that of the run that made it.
 
     Args:
-        path: the .safetensors file, or the folder.
+        path: the .safetensors file, the folder, or, as text, whatever `zoo.registry.models.find_model` finds.
         device: where it shall run: auto, cuda, cuda:1, mps or cpu.
 
     Raises:
         UsageError: there is no such file, or it is not one of zoo's.
         ZooError: it is damaged, newer than this zoo, or needs a plugin that is not installed.
     """
-    path = _model_file(Path(path))
+    path = find_model(path).file
     place = pick_device(device)
     with memory_for(f"to load the model {path}", "close other programs, or use a computer with more"):
         about, shapes = _read_header(path)
@@ -189,31 +212,72 @@ def read_about(path: Path | str) -> dict[str, Any]:
         UsageError: there is no such file, or it is not one of zoo's.
         ZooError: it is damaged, or newer than this zoo.
     """
-    return _read_header(_model_file(Path(path)))[0]
+    return _read_header(find_model(path).file)[0]
 
 
-def _model_file(path: Path) -> Path:
-    file = path / MODEL if path.is_dir() else path
-    if file.is_file():
-        return file
-    if file != path:
-        raise UsageError(
-            f"the folder {path} holds no {MODEL}: give a model's file, or the folder of a run that has saved one"
-        )
-    raise UsageError(f"{path} is not a file" if path.exists() else f"there is no model {path}")
+def load_critic(path: Path) -> tuple[Recipe, dict[str, Tensor]]:
+    """Read the critic that goes with a model: the recipe that it was trained with, and its state dict.
+
+    Raises:
+        UsageError: there is no such file, or it is not one of zoo's.
+        ZooError: it is damaged, or newer than this zoo.
+    """
+    about, shapes = _read_header(path, "critic")
+    return _recipe(path, about), _read_weights(path, shapes)
+
+
+def describe_model(path: Path) -> list[tuple[str, str]]:
+    """Say what a model file says of its training: what, and how it was. It may be somebody else's.
+
+    Raises:
+        UsageError: there is no such file, or it is not one of zoo's.
+        ZooError: it is damaged, or newer than this zoo.
+    """
+    about, _ = _read_header(path)
+    recipe, said = _recipe(path, about), about["provenance"]
+
+    def number(key: str) -> float:
+        value = said.get(key)
+        return value if isinstance(value, float) or (isinstance(value, int) and value < 2**63) else math.nan
+
+    def count(key: str) -> str:
+        return "?" if math.isnan(number(key)) else f"{number(key):,.0f}"
+
+    metrics = said.get("metrics")
+    init = said.get("init")
+    rows = {
+        "file": f"{path} ({path.stat().st_size / 1e6:.1f} MB)",
+        "generator": names_in(recipe.generator),
+        "critic": names_in(recipe.critic),
+        "loss": names_in(recipe.loss),
+        "data": f"{names_in(recipe.data)}, {count('photographs')} photographs",
+        "trained": f"{count('steps')} steps, {count('images')} crops of {recipe.size} pixels, "
+        f"{number('seconds') / 3600:.1f} hours",
+        "began with": quoted(str(init["model"])) if isinstance(init, dict) and "model" in init else "",
+        "measured": ", ".join(f"{quoted(k)} {v:.4g}" for k, v in metrics.items() if isinstance(v, int | float))
+        if isinstance(metrics, dict)
+        else "",
+        "saved": f"{quoted(str(said['saved']))} by zoo {quoted(about['zoo'])}" if "saved" in said else "",
+    }
+    return [(name, text) for name, text in rows.items() if text]
 
 
 # ------------------------------------------------------------------------------------------------- what it says
 
 
-def _read_header(path: Path) -> tuple[_About, _Shapes]:
-    """Read what a model says of itself, and the shapes of its tensors by name. No value is read."""
+def _read_header(path: Path, what: str = "generator") -> tuple[_About, _Shapes]:
+    """Read what a model says of itself, and the shapes of its tensors by name. No value is read.
+
+    Args:
+        path: the file.
+        what: the network that it holds: generator or critic.
+    """
     with _opened(path) as file:
         metadata = file.metadata() or {}
         if _KEY not in metadata:
             raise UsageError(f"{path} is a safetensors file, but not a model that zoo saved")
         shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - not a dict
-    return _parse(path, metadata[_KEY]), shapes
+    return _parse(path, metadata[_KEY], what), shapes
 
 
 def _read_weights(path: Path, names: Iterable[str]) -> dict[str, Tensor]:
@@ -234,7 +298,7 @@ def _opened(path: Path) -> Iterator[Any]:
         raise ZooError(f"{path} cannot be read: {explain_os_error(error)}") from None
 
 
-def _parse(path: Path, text: str) -> _About:
+def _parse(path: Path, text: str, what: str) -> _About:
     """Read what a model says of itself, and see that it says what is needed to load it."""
 
     def damaged(problem: str) -> ZooError:
@@ -254,8 +318,10 @@ def _parse(path: Path, text: str) -> _About:
             f"{path} was saved by zoo {quoted(about['zoo'])} in a newer format ({quoted(str(about['format']))}; this "
             f"zoo reads up to {FORMAT}): install a newer zoo, as its README says"
         )
-    _check_kinds(about, {"recipe": dict, "generator": dict, "provenance": dict}, damaged)
-    _check_kinds(about["generator"], dict.fromkeys(("name", "plugin", "distribution", "version"), str), damaged)
+    if what not in about and (other := {"generator", "critic"} & about.keys()):
+        raise UsageError(f"{path} holds a {other.pop()}, not a {what}")
+    _check_kinds(about, {"recipe": dict, what: dict, "provenance": dict}, damaged)
+    _check_kinds(about[what], dict.fromkeys(("name", "plugin", "distribution", "version"), str), damaged)
     return dict(about)
 
 

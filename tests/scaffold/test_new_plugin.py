@@ -12,8 +12,10 @@ from hatchling.build import build_editable
 from typer.testing import CliRunner, Result
 
 from zoo.cli.main import app
-from zoo.registry.contracts import KINDS
+from zoo.registry import contracts
 from zoo.scaffold import TEMPLATES
+
+KINDS = [kind for kind in contracts.KINDS if kind != "model"]
 
 
 def new(*words: str) -> Result:

@@ -56,6 +56,10 @@ def _runs(incomplete: str) -> Iterable[str]:
     return [str(run.path) for run in list_runs(folder)]
 
 
+def _models(incomplete: str) -> Iterable[str]:
+    return [*component_names("model")(incomplete), *_runs(incomplete)]
+
+
 def _silent(find: Callable[[str], Iterable[str]]) -> Completer:
     def complete(incomplete: str) -> list[str]:
         try:
@@ -76,3 +80,5 @@ recipe_names = _silent(_recipes)
 """Offers recipes, and runs, whose recipes can be repeated."""
 run_folders = _silent(_runs)
 """Offers the runs in `runs`, or in the folder that was begun to be typed."""
+model_sources = _silent(_models)
+"""Offers models by name, and runs."""

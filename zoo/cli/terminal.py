@@ -31,6 +31,7 @@ from zoo.training.callbacks import Callback
 if TYPE_CHECKING:
     from zoo.colorize.album import Outcome
     from zoo.registry import Part
+    from zoo.registry.offers import Component
     from zoo.registry.options import Option
     from zoo.run import Run
     from zoo.testing import Report
@@ -146,6 +147,9 @@ def print_component(part: Part, size: int) -> None:
     from zoo.registry.options import options_of
 
     console, component = make_console(), part.component
+    if component.kind == "model":
+        print_model(component)
+        return
     factory = component.factory()
     console.print(f"[bold]{component.kind} {component.name}[/bold]: {escape(component.summary)}")
     console.print(f"plugin {component.plugin} of {component.distribution} {component.version}, {component.target}")
@@ -184,6 +188,25 @@ def _options(options: Sequence[Option], width: int) -> RenderableType:
 
 def _below(text: str) -> Padding:
     return Padding(Text(text), (0, 0, 0, 4))
+
+
+def print_model(component: Component) -> None:
+    """Show what a model says of its training, and its card."""
+    from zoo.model import describe_model
+    from zoo.registry.models import packaged_file
+
+    console, file = make_console(), packaged_file(component, component.target)
+    console.print(f"[bold]{component.kind} {component.name}[/bold]: {escape(component.summary)}")
+    console.print(f"plugin {component.plugin} of {component.distribution} {component.version}, {component.target}")
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in describe_model(file):
+        table.add_row(f"[bold]{name}[/bold]", escape(text))
+    console.print()
+    console.print(table)
+    if (card := file.with_suffix(".md")).is_file():
+        console.print(f"\n{escape(card.read_text(encoding='utf-8', errors='replace').strip())}")
 
 
 def print_report(report: Report) -> None:

@@ -40,6 +40,9 @@ class Layer(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     default: str | None = Field(None, description="the recipe that fills in what `zoo run` was not told")
+    model: str | None = Field(
+        None, description="the model of `zoo colorize` where none is given: a name, a path or hf://owner/repository"
+    )
     disabled: list[str] = Field([], description="names of plugins to leave out")
     shorthands: dict[Kind, str] = Field({}, description="what a bare path means where a component is expected")
     aliases: dict[Kind, dict[str, str]] = Field({}, description="other names of components")
@@ -61,6 +64,8 @@ class Catalogue:
     """All layers, merged."""
 
     default: str = ""
+    model: str = ""
+    """What `zoo colorize` takes where no model is given."""
     disabled: dict[str, list[Path]] = field(default_factory=dict)
     """Plugin -> the files that leave it out."""
     shorthands: dict[Kind, str] = field(default_factory=dict)
@@ -80,6 +85,7 @@ class Catalogue:
         """Lay another layer over what is here."""
         self.layers.append((path, layer))
         self.default = layer.default or self.default
+        self.model = layer.model or self.model
         for name in dict.fromkeys(layer.disabled):
             self.disabled.setdefault(name, []).append(path)
         self.shorthands |= layer.shorthands

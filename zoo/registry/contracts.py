@@ -1,6 +1,7 @@
 """What a generator, a critic, a loss, a data set and a metric must be. Shapes and units are part of the contract.
 
-A tracker is any object whose methods implement the events of `zoo.registry.hookspecs`.
+A tracker is any object whose methods implement the events of `zoo.registry.hookspecs`. A model is no object, but the
+file of a trained generator: see `zoo.model`.
 
 | thing     | is                                                                                       |
 |-----------|------------------------------------------------------------------------------------------|
@@ -10,7 +11,7 @@ A tracker is any object whose methods implement the events of `zoo.registry.hook
 | rgb       | float tensor (N, 3, H, W): sRGB in [0, 1]                                                |
 | logits    | float tensor of any shape: larger means "more like an original". No sigmoid inside       |
 
-A component is made by a **factory**: a function or a class whose keyword parameters are the component's options.
+All but a model are made by a **factory**: a function or a class whose keyword parameters are the component's options.
 Their annotations, defaults and the `Args:` of the docstring are all that zoo knows of them. These parameter names are
 not options: zoo fills them in, if the factory has them.
 
@@ -31,7 +32,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeVar
 if TYPE_CHECKING:
     from torch import Tensor
 
-Kind: TypeAlias = Literal["generator", "critic", "loss", "dataset", "metric", "tracker"]
+Kind: TypeAlias = Literal["generator", "critic", "loss", "dataset", "metric", "tracker", "model"]
 """A kind of component."""
 Split: TypeAlias = Literal["train", "val"]
 """Which photographs of a data set: those for training, or those for validation."""
@@ -42,7 +43,7 @@ Progress: TypeAlias = Callable[[int, "int | None"], object]
 Call it from the thread in which the factory was called, as often as you like.
 """
 
-KINDS: tuple[Kind, ...] = ("generator", "critic", "loss", "dataset", "metric", "tracker")
+KINDS: tuple[Kind, ...] = ("generator", "critic", "loss", "dataset", "metric", "tracker", "model")
 """All kinds of components."""
 FILLED_IN: dict[Kind, frozenset[str]] = {
     "generator": frozenset({"size", "restoring"}),
@@ -51,6 +52,7 @@ FILLED_IN: dict[Kind, frozenset[str]] = {
     "dataset": frozenset({"split", "progress"}),
     "metric": frozenset(),
     "tracker": frozenset(),
+    "model": frozenset(),
 }
 """Parameters of factories that zoo fills in, by kind: they are not options."""
 

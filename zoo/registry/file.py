@@ -22,6 +22,9 @@ _TEMPLATE = """\
 # What fills in the parts of a recipe that `zoo run` was not told.
 default = "mine"
 
+# The model of `zoo colorize` where none is given: a name of `zoo list --kind model`, a path, or hf://owner/repository.
+# model = "runs/mine"
+
 # Plugins to leave out, by the names that `zoo plugins` shows.
 # disabled = ["smp"]
 
@@ -100,6 +103,8 @@ def enable(known: Registry, name: str) -> Path:
 def entries(catalogue: Catalogue) -> Iterator[tuple[tuple[str, ...], Any, list[tuple[Path, int]]]]:
     """Yield what the merged registry.toml says: keys, value, and the file and line that it comes from."""
     yield ("default",), catalogue.default, [catalogue.source("default")]
+    if catalogue.model:
+        yield ("model",), catalogue.model, [catalogue.source("model")]
     if catalogue.disabled:
         files = dict.fromkeys(path for paths in catalogue.disabled.values() for path in paths)
         places = [place for place in catalogue.sources("disabled") if place[0] in files]

@@ -66,6 +66,13 @@ class Register(Protocol):
     def tracker(self, name: str, target: str, *, summary: str) -> None:
         """Offer a tracker: an object whose methods implement events, for the runs that ask for it (`--track`)."""
 
+    def model(self, name: str, target: str, *, summary: str, critic: str = "") -> None:
+        """Offer a trained model: a file that zoo saved, in a package of the plugin's distribution.
+
+        `target` is where it is, as `package:model.safetensors`, and so is `critic`, where the critic comes along that
+        it was trained with. What stands beside the model under its name with `.md` is its card.
+        """
+
 
 class Commands(Protocol):
     """Takes the subcommands that one plugin adds to `zoo`."""

@@ -20,6 +20,8 @@ def what_is_wrong(made: Any, component: Component) -> str:
             return f"{what} is no data set: it lacks {lacking[0]}" if lacking else ""
         case "metric":
             return "" if callable(made) else f"{what} cannot be called"
+        case "model":
+            return ""
         case "tracker":
             # Its hooks are looked for when it begins to listen.
             return ""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from zoo.errors import ZooError, one_line
+from zoo.errors import UsageError, ZooError, one_line
 from zoo.registry.contracts import Kind
 
 
@@ -51,6 +51,8 @@ class Component(Offer):
     weight: float = 1.0
     adversarial: bool = False
     best: Literal["lowest", "highest"] = "lowest"
+    critic: str = ""
+    """Of a model, where the file of its critic is; `target` says where its own is."""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
@@ -59,8 +61,11 @@ class Component(Offer):
         """Import the factory.
 
         Raises:
+            UsageError: it is a model, which is a file.
             ZooError: it cannot be imported, or cannot be called.
         """
+        if self.kind == "model":
+            raise UsageError(f"{self} is made already: it has no options")
         factory = self.load()
         if not callable(factory):
             raise ZooError(f"{self} of plugin {self.plugin}: {self.target} cannot be called, so it makes nothing")

@@ -12,11 +12,16 @@ NAME = re.compile(r"[A-Za-z0-9_.-]+")
 """What plugins and what they offer may be called, so that `plugin/name` can be typed."""
 
 
+_ATTRIBUTE = re.compile(r"[\w.]+:[\w.]+")
+_FILE = re.compile(r"[\w.]+:[\w-][\w.-]*(/[\w-][\w.-]*)*\.safetensors")
+
+
 def _check_offer(what: str, name: str, target: str, known: bool) -> None:
     if not NAME.fullmatch(name):
         raise ValueError(f"{what} {name!r}: a name is made of letters, digits, '-', '_' and '.'")
-    if not re.fullmatch(r"[\w.]+:[\w.]+", target):
-        raise ValueError(f"{what} {name!r}: its target {target!r} is not of the form package.module:attribute")
+    form, words = (_FILE, "package:file.safetensors") if what == "model" else (_ATTRIBUTE, "package.module:attribute")
+    if not form.fullmatch(target):
+        raise ValueError(f"{what} {name!r}: its target {target!r} is not of the form {words}")
     if known:
         raise ValueError(f"{what} {name!r} is registered twice")
 
@@ -45,6 +50,11 @@ class Registration:
 
     def tracker(self, name: str, target: str, *, summary: str) -> None:
         self._add("tracker", name, target, summary)
+
+    def model(self, name: str, target: str, *, summary: str, critic: str = "") -> None:
+        if critic and not _FILE.fullmatch(critic):
+            raise ValueError(f"model {name!r}: its critic {critic!r} is not of the form package:file.safetensors")
+        self._add("model", name, target, summary, critic=critic)
 
     def _add(self, kind: Kind, name: str, target: str, summary: str, **more: Any) -> None:
         _check_offer(kind, name, target, any(c.kind == kind and c.name == name for c in self.components))

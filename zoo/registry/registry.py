@@ -151,7 +151,7 @@ class Registry:
             SpecError: it is malformed.
         """
         shorthand = self.catalogue.shorthands.get(kind)
-        if shorthand is None or not _looks_like_path(text):
+        if shorthand is None or not looks_like_path(text):
             return parse(text)
         if not _problem(self.find, kind, text.partition(":")[0]):
             return parse(text)
@@ -233,7 +233,8 @@ def _problem(look_up: Callable[..., object], *names: str) -> str:
     return ""
 
 
-def _looks_like_path(text: str) -> bool:
+def looks_like_path(text: str) -> bool:
+    """Whether somebody means a file or a folder by this, if there is no component of that name."""
     return text.startswith((".", "~")) or "/" in text or "\\" in text or _exists(text)
 
 

@@ -71,6 +71,11 @@ def _check_name(name: str, kind: Kind) -> None:
             f"{name!r} cannot be the name of a component and its package: write small letters a to z and digits, a "
             "letter first, with single '-' between words, such as my-critic"
         )
+    if kind == "model":
+        raise UsageError(
+            "a model is trained, not written: begin a package with another kind, and see docs/models.md for how it "
+            "ships a model"
+        )
     known = registry.get()
     taken = [f"the {c.kind} {c.name} of the plugin {c.plugin}" for c in known.named(name, kind)]
     taken += [f"the plugin {plugin.name}" for plugin in known.plugins if plugin.name == name]

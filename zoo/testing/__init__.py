@@ -29,6 +29,7 @@ __all__ = [
     "check_generator",
     "check_loss",
     "check_metric",
+    "check_model",
     "check_tracker",
     "examine",
 ]
@@ -100,6 +101,11 @@ def check_dataset(dataset: str | Callable[..., Any], /, **options: Any) -> None:
 def check_metric(metric: str | Callable[..., Any], /, **options: Any) -> None:
     """Check a metric against its contract; otherwise as `check_generator`."""
     _demand("metric", metric, options)
+
+
+def check_model(model: str | Callable[..., Any], /) -> None:
+    """Check a trained model, by its name, the path of its file or a run's folder; otherwise as `check_generator`."""
+    _demand("model", model, {})
 
 
 def check_tracker(tracker: str | Callable[..., Any], /, **options: Any) -> None:

@@ -20,7 +20,7 @@ from zoo.registry.contracts import Kind
 from zoo.registry.offers import Component
 from zoo.registry.options import check_options
 from zoo.registry.spec import Spec
-from zoo.testing import datasets, factories, losses, metrics, networks, trackers
+from zoo.testing import datasets, factories, losses, metrics, models, networks, trackers
 from zoo.testing.losses import is_adversarial
 from zoo.testing.report import SIZE, Report, Result
 from zoo.testing.subject import CPU, Check, ContractError, Note, Subject, short
@@ -66,6 +66,7 @@ DATASET: tuple[Check, ...] = (
 )
 METRIC: tuple[Check, ...] = (metrics.metric_made, metrics.number, metrics.originals, metrics.same_number)
 TRACKER: tuple[Check, ...] = (trackers.tracker_made, trackers.whole_run)
+MODEL: tuple[Check, ...] = (models.model_loads, models.colours, models.critic, models.card)
 CONTRACTS: dict[Kind, tuple[Check, ...]] = {
     "generator": NETWORK,
     "critic": NETWORK,
@@ -73,6 +74,7 @@ CONTRACTS: dict[Kind, tuple[Check, ...]] = {
     "dataset": DATASET,
     "metric": METRIC,
     "tracker": TRACKER,
+    "model": MODEL,
 }
 """The first makes the component; without it, the others are not tried. If a loss turns out to be an adversarial one,
 they are those of `ADVERSARIAL_LOSS`."""
@@ -113,6 +115,9 @@ def report_on_any(kind: Kind, component: str | Callable[..., Any], options: Mapp
     if options:
         raise UsageError(f"write the options into the text, as in {component}:{next(iter(options))}=…")
     known = registry.get()
+    if kind == "model" and not known.named(component, kind):
+        # A file, or a folder with one in it.
+        return Report(kind, component, "a file", run(Subject(kind, models.opener(component), {})))
     spec = known.read(kind, component)
     return report_on(known.find(kind, spec.name), spec.options)
 
@@ -124,6 +129,8 @@ def subject_of(component: Component, options: Mapping[str, str], device: torch.d
         UsageError: an option is unknown, missing or of another type.
         ZooError: its module cannot be imported.
     """
+    if component.kind == "model" and not options:
+        return Subject(component.kind, models.opener(component.qualified), {}, component, device, size)
     factory = component.factory()
     values = check_options(factory, component.kind, options, str(component))
     return Subject(component.kind, factory, values, component, device, size)
@@ -131,7 +138,7 @@ def subject_of(component: Component, options: Mapping[str, str], device: torch.d
 
 def run(subject: Subject, leave_out: Sequence[Check] = ()) -> list[Result]:
     """Run all checks of a component's contract. Where it cannot be made, the rest is not tried."""
-    checks = [*FACTORY, *(REGISTERED if subject.component else ())]
+    checks = [*(() if subject.kind == "model" else FACTORY), *(REGISTERED if subject.component else ())]
     with torch.random.fork_rng([subject.device] if subject.device.type == "cuda" else []):
         results = [_try(check, subject) for check in checks]
         made, *others = CONTRACTS[subject.kind]

@@ -6,7 +6,6 @@ import functools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,12 +16,14 @@ from zoo.data.cache import cached
 from zoo.data.stream import Batch, Stream, batches
 from zoo.device import describe_device, keep_freed_memory, pick_device, pick_dtype, pick_memory_format
 from zoo.errors import UsageError, ZooError
-from zoo.model import load_model
+from zoo.model import load_critic, load_model
 from zoo.networks import count_parameters
 from zoo.recipe import NONE, Recipe
 from zoo.registry import Part, Plan, get, resolve
 from zoo.registry.contracts import LeftOut, Metric, PhotoDataset, Progress
+from zoo.registry.models import ModelSource
 from zoo.registry.part import names_of
+from zoo.registry.spec import names_in
 from zoo.training.checkpoint import load_checkpoint
 from zoo.training.distributed import Distributed
 from zoo.training.guards import CheckedPhotos, checked_metric
@@ -46,6 +47,10 @@ class Assembly:
     augment: Augmentation
     device: torch.device
     dtype: torch.dtype
+    init: dict[str, Any] | None = None
+    """Which model the weights began with, and whose: see `ModelSource.provenance`."""
+    init_note: str = ""
+    """The same in words, with what became of the critic."""
 
     @property
     def recipe(self) -> Recipe:
@@ -121,29 +126,53 @@ def assemble(
     )
 
 
-def init_from(assembly: Assembly, source: Path) -> None:
+def init_from(assembly: Assembly, source: ModelSource) -> None:
     """Give the networks the weights of a trained model instead of fresh ones.
 
     Args:
         assembly: with a generator like the model's.
-        source: a model's file, or a run's folder. A run's critic comes along, if it is like that of the assembly.
+        source: the model. Its critic comes along, if it has one that is like that of the assembly.
 
     Raises:
-        UsageError: there is no such model, or it is of another generator.
+        UsageError: it is no model, or one of another generator.
         ZooError: it is damaged.
     """
-    model = load_model(source, "cpu")
+    model = load_model(source.file, "cpu")
     try:
         assembly.generator.load_state_dict(model.generator.state_dict())
     except RuntimeError:
         raise UsageError(
-            f"{source} is a model of {model.recipe.generator}, and cannot begin one of {assembly.plan.generator.brief}"
+            f"{source.text} is a model of {model.recipe.generator}, and cannot begin one of "
+            f"{assembly.plan.generator.brief}"
         ) from None
-    if assembly.critic is not None and source.is_dir() and _is_like(assembly.plan.critic, model.recipe.critic):
-        tensors = load_checkpoint(source / "checkpoints")[0]
-        assembly.critic.load_state_dict(
-            {name.removeprefix("critic/"): value for name, value in tensors.items() if name.startswith("critic/")}
-        )
+    assembly.init = dict(source.provenance)
+    assembly.init_note = f"{source}{_init_critic(assembly, source, model.recipe)}"
+
+
+def _init_critic(assembly: Assembly, source: ModelSource, recipe: Recipe) -> str:
+    """Give the critic the weights of the one that a model brings, if they are alike; say whether that was so."""
+    critic = assembly.critic
+    if critic is None:
+        return ""
+    file = source.critic()
+    if file is not None:
+        recipe, weights = load_critic(file)
+    if not _is_like(assembly.plan.critic, recipe.critic):
+        theirs = "without one" if recipe.critic == NONE else f"with another {names_in(recipe.critic)}"
+        return f"; the critic begins anew, for the model was trained {theirs}"
+    if file is None:
+        if source.folder is None:
+            return "; the critic begins anew, for the model brings none"
+        # A run that was saved by a zoo that kept critics in checkpoints alone.
+        tensors = load_checkpoint(source.folder / "checkpoints")[0]
+        weights = {name.removeprefix("critic/"): v for name, v in tensors.items() if name.startswith("critic/")}
+    try:
+        critic.load_state_dict(weights)
+    except RuntimeError:
+        raise UsageError(
+            f"the critic that {source.text} brings does not fit {recipe.critic}: its plugin has changed since"
+        ) from None
+    return "; its critic comes along"
 
 
 def _is_like(critic: Part | None, text: str) -> bool:
@@ -187,6 +216,8 @@ def describe(assembly: Assembly) -> list[tuple[str, str]]:
         ("crops", f"{', then '.join(f'{size}×{size}' for size in sizes)}, {recipe.batch} per step"),
         ("device", f"{describe_device(assembly.device)}, {str(assembly.dtype).removeprefix('torch.')}"),
     ]
+    if assembly.init_note:
+        rows.append(("begins with", assembly.init_note))
     if left_out := assembly.left_out:
         rows.insert(5, ("left out", f"{len(left_out):,} files: {summarize_left_out(left_out)}"))
     multiple = getattr(assembly.generator, "multiple", 1)

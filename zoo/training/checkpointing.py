@@ -9,8 +9,8 @@ from pathlib import Path
 from torch import Tensor
 
 from zoo.errors import ZooError
-from zoo.files import LAST_MODEL, MODEL, duplicate
-from zoo.model import save_model
+from zoo.files import CRITIC, LAST_MODEL, MODEL, duplicate
+from zoo.model import save_critic, save_model
 from zoo.training.checkpoint import Saver, load_checkpoint
 from zoo.training.meter import Meter
 from zoo.training.reasons import reason_of
@@ -92,6 +92,10 @@ class Checkpointing:
                 save_model(path, weights, plan, provenance)
             for path in paths[1:]:
                 duplicate(paths[0], path)
+            if plan.critic and MODEL in names:
+                # Whoever trains on from the model has the judge that goes with it.
+                weights = {key.removeprefix("critic/"): v for key, v in copies.items() if key.startswith("critic/")}
+                save_critic(self.run.path / CRITIC, weights, plan, provenance)
             record.withdraw(CHECKPOINT)
 
         self._is_written()

@@ -129,6 +129,7 @@ class Record:
             "fingerprint": assembly.fingerprint,
             "components": assembly.plan.provenance(),
             "metrics": self.metrics,
+            **({"init": assembly.init} if assembly.init else {}),
             "versions": describe_process()["versions"],
             "saved": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
@@ -159,6 +160,7 @@ class Record:
                 "fingerprint": assembly.fingerprint,
             },
             "components": assembly.plan.provenance(),
+            **({"init": assembly.init} if assembly.init else {}),
             **describe_process(),
         }
         self.on_disk("run.json", lambda: self.run.write_info(info))

@@ -10,6 +10,7 @@ from zoo.files import remove_leftovers
 from zoo.memory import memory_for
 from zoo.recipe import Recipe
 from zoo.registry import Plan, resolve
+from zoo.registry.models import ModelSource, find_model
 from zoo.run import Run
 from zoo.training.assembly import Assembly, assemble, init_from, make_feed
 from zoo.training.batch_size import with_auto_batch
@@ -29,7 +30,7 @@ def train(
     *,
     runs: Path | str = "runs",
     name: str | None = None,
-    init: Path | str | None = None,
+    init: ModelSource | Path | str | None = None,
     callback: Callback | None = None,
 ) -> Run:
     """Train a recipe's generator, in a new folder.
@@ -38,7 +39,8 @@ def train(
         recipe: what to train, on what, for how long.
         runs: folder of runs.
         name: of this run; by default the generator's, with a number.
-        init: a model's file, or a run's folder, to begin with instead of fresh weights. A run's critic comes along.
+        init: a model to begin with instead of fresh weights: a name, a file, a run's folder or `hf://…`, see
+            `zoo.registry.models.find_model`. Its critic comes along, if it has one like the recipe's.
         callback: is told how it goes.
 
     Returns:
@@ -49,13 +51,14 @@ def train(
         ZooError: the run failed. What it learned until then is in its folder.
     """
     plan, callback = resolve(recipe), callback or Callback()
+    source = None if init is None else find_model(init)
     with interrupted_by_signals(), threads_restored(), joined(plan.asked.device) as distributed:
         progress = callback.on_scan if distributed.is_main else None
         plan = with_auto_batch(plan, distributed, progress)
         device = distributed.device(plan.asked.device)
-        assembly = assemble(plan, restoring=init is not None, device=device, progress=progress)
-        if init is not None:
-            init_from(assembly, Path(init))
+        assembly = assemble(plan, restoring=source is not None, device=device, progress=progress)
+        if source is not None:
+            init_from(assembly, source)
         trainer = Trainer(assembly, distributed)
         settle_threads(trainer, callback)
         listeners = _listeners(plan, distributed)
@@ -94,6 +97,8 @@ def resume(
         progress = callback.on_scan if distributed.is_main else None
         device = distributed.device(plan.asked.device)
         assembly = assemble(plan, restoring=True, device=device, progress=progress)
+        init = run.info.get("init")
+        assembly.init = init if isinstance(init, dict) else None
         loop = Loop(run, Trainer(assembly, distributed), _listeners(plan, distributed), callback)
         damaged = loop.checkpoints.restore()
         if distributed.is_main:
@@ -110,7 +115,7 @@ def resume(
 
 
 def dry_run(
-    recipe: Recipe | Plan, *, init: Path | str | None = None, callback: Callback | None = None
+    recipe: Recipe | Plan, *, init: ModelSource | Path | str | None = None, callback: Callback | None = None
 ) -> tuple[Assembly, dict[str, float]]:
     """Make all parts of a recipe and take one step on real data, to prove that everything fits together.
 
@@ -122,12 +127,13 @@ def dry_run(
     Returns:
         The parts, and the losses of the step.
     """
+    source = None if init is None else find_model(init)
     progress = callback.on_scan if callback else None
     with interrupted_by_signals():
         plan = with_auto_batch(resolve(recipe), Distributed(), progress)
-        assembly = assemble(plan, restoring=init is not None, progress=progress)
-        if init is not None:
-            init_from(assembly, Path(init))
+        assembly = assemble(plan, restoring=source is not None, progress=progress)
+        if source is not None:
+            init_from(assembly, source)
         trainer = Trainer(assembly)
         with explained(assembly):
             with memory_for(

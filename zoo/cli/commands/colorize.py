@@ -7,15 +7,21 @@ from typing import Annotated
 
 import typer
 
-from zoo.cli.completion import run_folders
+from zoo.cli.completion import model_sources
 
 
 def colorize(
     photos: Annotated[list[Path], typer.Argument(metavar="PHOTO|FOLDER", help="Photographs, and folders of them.")],
-    model: Annotated[
-        Path, typer.Option("--model", "-m", autocompletion=run_folders, help="A model's file, or a run's folder.")
-    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the coloured photographs.")],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            autocompletion=model_sources,
+            help="A model's name, a file, a run's folder or hf://owner/repository.",
+        ),
+    ] = None,
     last: Annotated[bool, typer.Option("--last", help="Of a run, its newest model instead of its best one.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")] = False,
     size: Annotated[
@@ -33,12 +39,15 @@ def colorize(
 
     jobs = plan(photos, out)
     from zoo.colorize.album import colorize_all
-    from zoo.files import LAST_MODEL
+    from zoo.registry.models import find_model
+
+    found = find_model(model, last=last)
+    if model is None:
+        typer.echo(f"model: {found}", err=True)
     from zoo.model import load_model
 
-    loaded = load_model(model / LAST_MODEL if last else model, device)
-    failed = print_album(
-        colorize_all(loaded, jobs, overwrite=overwrite, size=size, saturation=saturation), len(jobs), out
-    )
+    loaded = load_model(found.file, device)
+    outcomes = colorize_all(loaded, jobs, overwrite=overwrite, size=size, saturation=saturation)
+    failed = print_album(outcomes, len(jobs), out)
     if failed:
         raise typer.Exit(1)

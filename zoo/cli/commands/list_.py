@@ -81,8 +81,9 @@ def _print_tables(known: registry.Registry, found: list[Component], show_recipes
         if of_kind:
             table.add_row(f"[bold]{kind}[/bold]")
         for component in of_kind:
+            standard = " (the default)" if kind == "model" and component.name == known.catalogue.model else ""
             source = [] if is_narrow else [f"[dim]{escape(sources[component])}[/dim]"]
-            table.add_row(names[component], escape(component.summary), *source)
+            table.add_row(names[component], escape(component.summary) + standard, *source)
     console.print(table)
     if recipes:
         console.print("[bold]recipe[/bold]")

@@ -8,10 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from zoo.cli.commands._training import follow, interrupted_at_once, is_first_process
-from zoo.cli.completion import component_names, recipe_names, run_folders
+from zoo.cli.completion import component_names, model_sources, recipe_names
 from zoo.cli.help import field_option
 from zoo.errors import UsageError
 from zoo.registry import find_recipe, get, resolve
+from zoo.registry.models import find_model
 
 
 def run(
@@ -83,8 +84,11 @@ def run(
     devices: Annotated[int, typer.Option(min=1, help="Train on so many GPUs of this machine.")] = 1,
     name: Annotated[str | None, typer.Option(help="Name of the run; by default the generator's, numbered.")] = None,
     init: Annotated[
-        Path | None,
-        typer.Option(autocompletion=run_folders, help="Begin with this model, or run, instead of fresh weights."),
+        str | None,
+        typer.Option(
+            autocompletion=model_sources,
+            help="Begin with this model instead of fresh weights: a name, a file, a run or hf://…",
+        ),
     ] = None,
     runs: Annotated[Path, typer.Option(help="Folder of runs.")] = Path("runs"),
     settings: Annotated[
@@ -110,17 +114,18 @@ def run(
     if devices == 1 and is_first_process():
         _say_whose_catalogue()
 
+    source = None if init is None else find_model(init)
     # From here on torch is needed; what was wrong until here was said without waiting for it.
     from zoo import training
     from zoo.cli.terminal import Display, print_assembly, print_dry_run
 
     if dry_run:
         with interrupted_at_once(), Display() as display:
-            assembly, losses = training.dry_run(plan, init=init, callback=display)
+            assembly, losses = training.dry_run(plan, init=source, callback=display)
         print_assembly(assembly)
         print_dry_run(losses)
         return
-    follow(lambda callback: training.train(plan, runs=runs, name=name, init=init, callback=callback), devices)
+    follow(lambda callback: training.train(plan, runs=runs, name=name, init=source, callback=callback), devices)
 
 
 def _say_whose_catalogue() -> None:

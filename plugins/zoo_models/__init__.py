@@ -1,0 +1,1 @@
+"""Trained models that come with zoo: files, and a card for each."""

@@ -1,0 +1,1 @@
+"""A tiny trained model for zoo."""
