@@ -32,8 +32,7 @@ from zoo.networks import predict_chroma
 from zoo.photo import Photo, color
 from zoo.photo.scaling import resize
 from zoo.recipe import Recipe
-from zoo.registry import Part, Plan
-from zoo.registry.models import find_model
+from zoo.registry import Part, Plan, find_model
 from zoo.registry.offers import Component
 from zoo.registry.requirements import how_to_install
 from zoo.registry.spec import names_in
@@ -186,7 +185,7 @@ def load_model(path: Path | str, device: str = "auto") -> Model:
     """Load a model from its file, or from a folder that has one in it, such as that of the run that made it.
 
     Args:
-        path: the .safetensors file, the folder, or, as text, whatever `zoo.registry.models.find_model` finds.
+        path: the .safetensors file, the folder, or, as text, whatever `zoo.registry.find_model` finds.
         device: where it shall run: auto, cuda, cuda:1, mps or cpu.
 
     Raises:

@@ -103,6 +103,13 @@ def test_names_that_are_taken(name: str, kind: str, words: str) -> None:
     assert not Path(name).exists()
 
 
+def test_a_model_is_not_written() -> None:
+    refused = new("mine", "--kind", "model")
+    assert refused.exit_code == 2
+    assert "a model is trained, not written" in refused.stderr
+    assert not Path("mine").exists()
+
+
 def test_a_class_hides_nothing_that_its_module_imports() -> None:
     assert new("tensor", "--kind", "critic").exit_code == 0
     assert "class TensorCritic(nn.Module):" in Path("tensor/zoo_tensor/critic.py").read_text()

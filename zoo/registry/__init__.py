@@ -1,7 +1,19 @@
 """From a name to an object: plugins, the catalogue, the little language of specs, and the components behind them."""
 
+from zoo.registry.models import ModelSource, find_model
 from zoo.registry.part import Part
 from zoo.registry.plan import Plan, find_recipe, resolve
 from zoo.registry.registry import Registry, components, get, recipes
 
-__all__ = ["Part", "Plan", "Registry", "components", "find_recipe", "get", "recipes", "resolve"]
+__all__ = [
+    "ModelSource",
+    "Part",
+    "Plan",
+    "Registry",
+    "components",
+    "find_model",
+    "find_recipe",
+    "get",
+    "recipes",
+    "resolve",
+]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 from zoo.errors import UsageError, ZooError, one_line
@@ -108,6 +107,8 @@ def packaged_file(component: Component, target: str) -> Path:
     Raises:
         ZooError: there is no such package, or no such file in it.
     """
+    from importlib.resources import files
+
     package, _, path = target.partition(":")
     whose = f"{component} of the plugin {component.plugin} ({component.distribution} {component.version})"
     try:

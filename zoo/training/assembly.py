@@ -19,9 +19,8 @@ from zoo.errors import UsageError, ZooError
 from zoo.model import load_critic, load_model
 from zoo.networks import count_parameters
 from zoo.recipe import NONE, Recipe
-from zoo.registry import Part, Plan, get, resolve
+from zoo.registry import ModelSource, Part, Plan, get, resolve
 from zoo.registry.contracts import LeftOut, Metric, PhotoDataset, Progress
-from zoo.registry.models import ModelSource
 from zoo.registry.part import names_of
 from zoo.registry.spec import names_in
 from zoo.training.checkpoint import load_checkpoint

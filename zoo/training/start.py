@@ -9,8 +9,7 @@ from zoo.errors import UsageError
 from zoo.files import remove_leftovers
 from zoo.memory import memory_for
 from zoo.recipe import Recipe
-from zoo.registry import Plan, resolve
-from zoo.registry.models import ModelSource, find_model
+from zoo.registry import ModelSource, Plan, find_model, resolve
 from zoo.run import Run
 from zoo.training.assembly import Assembly, assemble, init_from, make_feed
 from zoo.training.batch_size import with_auto_batch
@@ -40,7 +39,7 @@ def train(
         runs: folder of runs.
         name: of this run; by default the generator's, with a number.
         init: a model to begin with instead of fresh weights: a name, a file, a run's folder or `hf://…`, see
-            `zoo.registry.models.find_model`. Its critic comes along, if it has one like the recipe's.
+            `zoo.registry.find_model`. Its critic comes along, if it has one like the recipe's.
         callback: is told how it goes.
 
     Returns:

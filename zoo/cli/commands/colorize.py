@@ -39,7 +39,7 @@ def colorize(
 
     jobs = plan(photos, out)
     from zoo.colorize.album import colorize_all
-    from zoo.registry.models import find_model
+    from zoo.registry import find_model
 
     found = find_model(model, last=last)
     if model is None:

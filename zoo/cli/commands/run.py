@@ -11,8 +11,7 @@ from zoo.cli.commands._training import follow, interrupted_at_once, is_first_pro
 from zoo.cli.completion import component_names, model_sources, recipe_names
 from zoo.cli.help import field_option
 from zoo.errors import UsageError
-from zoo.registry import find_recipe, get, resolve
-from zoo.registry.models import find_model
+from zoo.registry import find_model, find_recipe, get, resolve
 
 
 def run(
