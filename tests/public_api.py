@@ -15,10 +15,11 @@ from typing import Any
 import griffe
 import typer
 
-from zoo import Recipe
+from zoo import Recipe, registry
 from zoo.cli.main import app
 from zoo.model import FORMAT
 from zoo.registry.catalogue import Layer
+from zoo.versions import DISTRIBUTION
 
 ROOT = Path(__file__).resolve().parents[1]
 SIGNATURES = ROOT / "tests" / "public_api.txt"
@@ -71,7 +72,9 @@ def signatures() -> Signatures:
             found[owner] = parts_of(thing)
             if thing.is_class:
                 found |= {f"{owner}.{method}": parts_of(one) for method, one in methods(thing)}
-    found |= dict(commands("zoo", typer.main.get_command(app)))
+    found["zoo"] = options_of(typer.main.get_command(app))
+    for name, command in own_commands().items():
+        found |= dict(commands(f"zoo {name}", command))
     for file, model in (("registry.toml", Layer), ("recipe.toml", Recipe)):
         source = modules[0].modules_collection[f"{model.__module__}.{model.__name__}"]
         found[file] = {
@@ -81,11 +84,26 @@ def signatures() -> Signatures:
     return found | {"model file": {"format": str(FORMAT)}}
 
 
+def own_commands() -> dict[str, Any]:
+    """The subcommands of `zoo` by name, those of its own plugins included."""
+    group: Any = typer.main.get_command(app)
+    own = [
+        *group.commands,
+        *(name for name, one in registry.get().commands.items() if one.distribution == DISTRIBUTION),
+    ]
+    return {name: group.resolve_command(None, [name])[1] for name in own}
+
+
 def commands(name: str, command: Any) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield a command and those below it, each with its arguments and options."""
-    yield name, {"/".join([*p.opts, *p.secondary_opts]): p.param_type_name for p in command.params}
+    yield name, options_of(command)
     for below, one in getattr(command, "commands", {}).items():
         yield from commands(f"{name} {below}", one)
+
+
+def options_of(command: Any) -> dict[str, str]:
+    """Return the arguments and options of a command."""
+    return {"/".join([*p.opts, *p.secondary_opts]): p.param_type_name for p in command.params}
 
 
 def parts_of(thing: Any) -> dict[str, str]:

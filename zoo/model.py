@@ -41,7 +41,7 @@ from zoo.versions import zoo_version
 
 FORMAT = 1
 _KEY = "zoo"
-_MAX_PIXELS = 8
+MAX_PIXELS = 8
 """A photograph is shown to the generator at no more than this many times size², however long it is."""
 _SPARE = 2**24
 """Parameters that a factory may make and throw away, such as a classifier's head."""
@@ -92,7 +92,7 @@ class Model:
         """
         sides = photo.lightness.shape[1:]
         side = size or self.recipe.size
-        scale = min(side / min(sides), side * (_MAX_PIXELS / math.prod(sides)) ** 0.5)
+        scale = min(side / min(sides), side * (MAX_PIXELS / math.prod(sides)) ** 0.5)
         multiple = getattr(self.generator, "multiple", 1)
         height, width = (max(1, math.ceil(pixels * scale / multiple - 0.5)) * multiple for pixels in sides)
         return (resize(photo.lightness, height, width) / 50 - 1).clamp(-1, 1)

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-HEAVY = ("torch", "torchvision", "timm", "segmentation_models_pytorch", "safetensors", "numpy", "PIL")
+HEAVY = ("torch", "torchvision", "timm", "segmentation_models_pytorch", "safetensors", "numpy", "PIL", "onnx")
 # Each command in turn; what it is that imports something is known all the same.
 SCRIPT = f"""
 import json, sys
@@ -58,6 +58,8 @@ COMMANDS = {
     "resume nowhere": 2,
     "check --help": 0,
     "check nope": 2,
+    "export --help": 0,
+    "export nope model.pt": 2,
     "plugin new mine --kind critic": 0,
 }
 

@@ -1,0 +1,1 @@
+"""Models as ONNX files, for programs that have neither zoo nor torch."""
