@@ -28,7 +28,8 @@ class Distance(nn.Module):
 
     def forward(self, fake: Picture, real: Picture) -> Tensor:
         """Compare two batches of pictures."""
-        return torch.linalg.vector_norm(fake.chroma.float() - real.chroma.float(), dim=1).mean()
+        distance: Tensor = torch.linalg.vector_norm(fake.chroma.float() - real.chroma.float(), dim=1).mean()
+        return distance
 
 
 class L2(nn.Module):
