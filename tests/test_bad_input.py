@@ -152,7 +152,7 @@ def test_cuda_is_not_there(photos: Path, model: Path) -> None:
         ("resume photos", "photos is not the folder of a run"),
         ("resume", "Missing argument"),
         ("colorize", "Missing"),
-        ("colorize photos -o out", "Missing option '--model'"),
+        ("colorize photos -m nope", "Missing option '--out'"),
         ("colorize photos -o out -m nope", "there is no model 'nope'"),
         ("colorize photos -o out -m photos", "the folder photos holds no model.safetensors"),
         ("colorize photos -o out -m photos/00.png", "00.png is not a safetensors file"),

@@ -177,7 +177,8 @@ def test_every_command_line_is_one(plugin: None, page: Path, words: list[str]) -
     elif name == "recipe" and "/" not in parameters["source"]:
         find_recipe(parameters["source"])
     elif name == "list":
-        assert registry.components(parameters["pattern"], parameters["kind"])
+        # What models there are depends on what is installed.
+        assert registry.components(parameters["pattern"], parameters["kind"]) or parameters["kind"] == "model"
 
 
 def check_run(parameters: dict[str, Any]) -> None:

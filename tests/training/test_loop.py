@@ -43,6 +43,7 @@ def test_a_run_writes_its_folder() -> None:
     assert run.path == Path("runs/mine")
     assert {path.name for path in run.path.iterdir() if path.name[0] != "."} == {
         "recipe.toml", "run.json", "metrics.jsonl", "samples", "checkpoints", "model.safetensors", "last.safetensors",
+        "critic.safetensors",
     }  # fmt: skip
     assert run.info["state"] == "finished"
     assert run.info["progress"]["steps"] == 12

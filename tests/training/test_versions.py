@@ -25,7 +25,7 @@ def test_milestones_and_the_best_are_kept() -> None:
     assert {"step-00000005", "step-00000010", "step-00000015", "step-00000020"} >= kept
     assert {"step-00000005", "step-00000010", "step-00000020"} <= kept
     assert {path.name for path in run.path.glob("*.safetensors")} == {
-        "model.safetensors", "last.safetensors", "epoch-1.safetensors", "epoch-2.safetensors",
+        "model.safetensors", "critic.safetensors", "last.safetensors", "epoch-1.safetensors", "epoch-2.safetensors",
         "epoch-4.safetensors",
     }  # fmt: skip
     assert load_model(run.path / "epoch-1.safetensors").provenance["epochs"] == 1
