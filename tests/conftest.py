@@ -28,6 +28,8 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
     Not a file or two, which would wait for workers to import torch; and nothing where pytest was told how (`-n`).
     """
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return  # one of those workers, which shall not have workers themselves
     option = config.option
     whole = any((config.invocation_params.dir / argument).resolve() == TESTS for argument in config.args)
     if not whole or option.usepdb or option.collectonly or getattr(option, "numprocesses", 0) is not None:
