@@ -42,7 +42,8 @@ def save(path: Path, generator: str) -> Path:
     network = plan.generator.make(size=32)
     *_, last = (layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d))
     with torch.no_grad():
-        chroma = network.eval()(torch.linspace(-1, 1, 64 * 64).view(1, 1, 64, 64))
+        side = max(64, network.multiple)
+        chroma = network.eval()(torch.linspace(-1, 1, side**2).view(1, 1, side, side))
         last.weight.mul_(0.15 / chroma.std())  # some 17 units: most of these colours are in sRGB
         if last.bias is not None:
             last.bias.zero_()
@@ -58,7 +59,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def graph(model: Path) -> Any:
     """Its generator's graph, exported once: that takes some seconds."""
-    return exporting._generator_graph(load_model(model, "cpu"), 16)
+    loaded = load_model(model, "cpu")
+    loaded.generator.to(memory_format=torch.contiguous_format)
+    return exporting._generator_graph(loaded, 16)
 
 
 @pytest.fixture
@@ -109,12 +112,17 @@ def test_the_comparison_is_made_with_what_zoo_colorize_does(model: Path) -> None
 
 
 @pytest.mark.slow
-def test_a_generator_of_another_plugin(tmp_path: Path) -> None:
-    model = save(tmp_path / "model.safetensors", "smp-unet:encoder=tu-test_resnet,weights=none")
-    assert load_model(model, "cpu").generator.multiple == 32
-    result = export(model, "smp.onnx")
+@pytest.mark.parametrize(
+    ("generator", "multiple"),
+    [("smp-unet:encoder=tu-test_resnet,weights=none", 32), ("unet-deep:base=2,depth=8", 256)],
+)
+def test_generators_of_other_multiples(tmp_path: Path, generator: str, multiple: int) -> None:
+    model = save(tmp_path / "model.safetensors", generator)
+    assert load_model(model, "cpu").generator.multiple == multiple
+    result = export(model, "a.onnx")
     assert result.exit_code == 0, result.output
-    assert same_colours(model, tmp_path / "smp.onnx", 61, 100)
+    for height, width in ((61, 100), (32, 300)):
+        assert same_colours(model, tmp_path / "a.onnx", height, width)
 
 
 def test_the_file_says_what_it_is(model: Path, exported: Path) -> None:
