@@ -91,7 +91,8 @@ def own_commands() -> dict[str, Any]:
         *group.commands,
         *(name for name, one in registry.get().commands.items() if one.distribution == DISTRIBUTION),
     ]
-    return {name: group.resolve_command(None, [name])[1] for name in own}
+    context = group.make_context("zoo", ["list"])
+    return {name: group.resolve_command(context, [name])[1] for name in own}
 
 
 def commands(name: str, command: Any) -> Iterator[tuple[str, dict[str, str]]]:
