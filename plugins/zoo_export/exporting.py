@@ -6,9 +6,10 @@ import json
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -221,11 +222,11 @@ def _compare(path: Path, samples: list[Tensor], expected: list[Tensor]) -> float
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep to themselves what the exporter and its libraries remark on their own code."""
+    """Keep to themselves what the exporter and its libraries remark; where they fail, they print the whole graph."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:

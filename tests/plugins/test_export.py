@@ -216,6 +216,7 @@ def test_overwriting(fast: None, model: Path) -> None:
 
 def test_a_generator_that_cannot_be_exported(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
+        print("class GraphModule(torch.nn.Module): …")
         raise RuntimeError("no decomposition\nfor frog") from ValueError("frogs are data-dependent")
 
     monkeypatch.setattr(torch.onnx, "export", fail)
@@ -223,6 +224,7 @@ def test_a_generator_that_cannot_be_exported(model: Path, tmp_path: Path, monkey
     assert result.exit_code == 1
     assert "cannot be exported to ONNX by torch" in result.stderr
     assert "ValueError: frogs are data-dependent" in result.stderr
+    assert "GraphModule" not in result.output
     assert not list(tmp_path.glob("*.onnx"))
 
 
