@@ -1,6 +1,7 @@
 # make demo         train a small model and look at what it does
 # make demo CPU=1   the same with a torch that has no CUDA: a much smaller installation, for computers without a GPU
 # make test         the whole suite
+# make pictures     the pictures that README shows
 # make docs         these pages as a site, in site/
 PYTHON ?= python3
 VENV ?= .venv
@@ -9,7 +10,7 @@ CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --constraint constraints.txt
 
-.PHONY: demo test lint types bench docs clean
+.PHONY: demo test lint types bench pictures docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python docs/demo.py
@@ -27,6 +28,9 @@ types: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	for one in startup feed color colorize memory scaling stop train; do $(BIN)/python bench/$$one.py || exit 1; done
+
+pictures: $(VENV)/.installed-dev
+	$(BIN)/python docs/pictures.py
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/zoo registry --schema > docs/registry.schema.json
