@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import multiprocessing
 import subprocess
 import sys
 from collections import Counter
@@ -13,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from zoo.data.augmentation import Augmentation
-from zoo.data.stream import Stream, batches
+from zoo.data.stream import Stream, batches, loader_died
 from zoo.errors import ZooError
 from zoo.photo.scaling import central_crop, resize
 
@@ -94,6 +95,23 @@ def test_loaders_that_cannot_be_started_are_said(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(DataLoader, "__iter__", refused)
     with pytest.raises(ZooError, match=r"no process that loads photographs can be started \(that disk is read-only\)"):
         take(Slope(), 1, workers=1)
+
+
+def test_a_loader_that_is_killed_and_does_not_answer_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    others = set(multiprocessing.active_children())
+    feed = batches(stream(Slope()), batch=2, start=0, workers=1, device=torch.device("cpu"))
+    next(feed)
+
+    def unanswered(self: object) -> None:
+        for process in set(multiprocessing.active_children()) - others:
+            process.kill()
+            process.join()
+        raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+
+    monkeypatch.setattr("torch.utils.data.dataloader._MultiProcessingDataLoaderIter._next_data", unanswered)
+    with pytest.raises(RuntimeError, match=r"worker \(pid \d+\) was killed") as caught:
+        next(feed)
+    assert loader_died(caught.value)
 
 
 def test_python_ends_though_somebody_holds_a_feed() -> None:

@@ -107,7 +107,7 @@ def batches(
 
 def loader_died(error: BaseException) -> bool:
     """Whether it says that a process that loads was killed; torch has no class of its own for that."""
-    return str(error).startswith("DataLoader worker (pid")
+    return str(error).startswith(_DIED)
 
 
 def _fed(loader: DataLoader[_Loaded], device: torch.device) -> Generator[Batch]:
@@ -130,6 +130,12 @@ def _loaded(loader: DataLoader[_Loaded]) -> Iterator[_Loaded]:
     loaders = set(multiprocessing.active_children()) - others
     try:
         yield from iterator
+    except (ConnectionError, EOFError, FileNotFoundError) as error:
+        # A loader hands over itself what it has loaded: nobody answers for one that was killed.
+        killed = [process.pid for process in loaders if not process.is_alive()]
+        if not killed:
+            raise
+        raise RuntimeError(f"{_DIED} {killed[0]}) was killed") from error
     finally:
         if loaders:
             # Asks them to end, and waits for some seconds; it would be called sometime anyway.
@@ -157,6 +163,8 @@ def _copied_ahead(loader: DataLoader[_Loaded], device: torch.device) -> Iterator
         yield batch
 
 
+# How torch begins to say that a loader died.
+_DIED = "DataLoader worker (pid"
 _feeds: WeakSet[Generator[Batch]] = WeakSet()
 
 
