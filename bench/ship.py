@@ -13,11 +13,10 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from zoo import find_recipe
 from zoo.files import MODEL
 
 # Where nothing says what a run's photographs are called elsewhere.
-DATA = "folder:path=photographs"
+DATA = "datasets/folder:path=photographs"
 
 
 def main() -> None:
@@ -30,8 +29,8 @@ def main() -> None:
         metadata = file.metadata()
         weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
     about = json.loads(metadata["zoo"])
-    about["recipe"] = find_recipe(args.run, data=DATA).to_table() | {"data": DATA}
-    about["provenance"] |= {"saturation": args.saturation, "data": DATA}
+    about["recipe"]["data"] = DATA
+    about["provenance"]["saturation"] = args.saturation
     for name, tensor in weights.items():
         if name.startswith("model.segmentation_head."):
             tensor = tensor * args.saturation

@@ -7,6 +7,7 @@ either there is one process, and everything here does nothing.
 from __future__ import annotations
 
 import inspect
+import itertools
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -17,11 +18,13 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from zoo.errors import UsageError
 
 T = TypeVar("T")
+_meetings = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -165,7 +168,11 @@ def joined(device: str) -> Iterator[Distributed]:
     on_gpu = device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
     if on_gpu:
         torch.cuda.set_device(place.gpu)
-    dist.init_process_group("nccl" if on_gpu else "gloo", rank=place.rank, world_size=place.world_size)
+    store, _, _ = next(rendezvous("env://", place.rank, place.world_size))
+    # What they told each other for a run before, in the same processes, must not be taken for this one's.
+    store = dist.PrefixStore(f"zoo-{next(_meetings)}", store)  # type: ignore[attr-defined]
+    backend = "nccl" if on_gpu else "gloo"
+    dist.init_process_group(backend, store=store, rank=place.rank, world_size=place.world_size)
     try:
         yield place
     finally:
