@@ -56,7 +56,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("resume elsewhere/", ["elsewhere/old"]),
         ("resume nowhere/", []),
         ("recipe dem", ["demo"]),
-        ("colorize photo.jpg --model ", ["runs/portraits"]),
+        ("colorize photo.jpg --model ", ["natural", "runs/portraits"]),
         ("show smp-unet", ["smp-unet", "smp-unetplusplus"]),
         ("check l", ["l1", "l2"]),
         ("plugins --disable s", ["smp"]),
