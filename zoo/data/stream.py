@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import multiprocessing
+import multiprocessing.connection
 import signal
 from collections.abc import Generator, Iterator
 from contextlib import suppress
@@ -131,7 +132,9 @@ def _loaded(loader: DataLoader[_Loaded]) -> Iterator[_Loaded]:
     try:
         yield from iterator
     except (ConnectionError, EOFError, FileNotFoundError) as error:
-        # A loader hands over itself what it has loaded: nobody answers for one that was killed.
+        # A loader hands over itself what it has loaded: nobody answers for one that was killed. Its sockets are closed
+        # a moment before it counts as ended.
+        multiprocessing.connection.wait([process.sentinel for process in loaders], timeout=1)
         killed = [process.pid for process in loaders if not process.is_alive()]
         if not killed:
             raise
