@@ -132,9 +132,12 @@ def _loaded(loader: DataLoader[_Loaded]) -> Iterator[_Loaded]:
     try:
         yield from iterator
     except (ConnectionError, EOFError, FileNotFoundError) as error:
-        # A loader hands over itself what it has loaded: nobody answers for one that was killed. Its sockets are closed
-        # a moment before it counts as ended.
-        multiprocessing.connection.wait([process.sentinel for process in loaders], timeout=1)
+        # A loader hands over itself what it has loaded: nobody answers for one that was killed. What it held open is
+        # closed a moment before it counts as ended, its sentinel included: join waits for that moment, too.
+        ended = multiprocessing.connection.wait([process.sentinel for process in loaders], timeout=1)
+        for process in loaders:
+            if process.sentinel in ended:
+                process.join(timeout=1)
         killed = [process.pid for process in loaders if not process.is_alive()]
         if not killed:
             raise
