@@ -138,6 +138,17 @@ def test_too_little_memory_is_nobodys_fault(error: Exception, monkeypatch: pytes
     assert "fault" not in answer.stderr
 
 
+def test_a_refused_thread_is_nobodys_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("zoo.cli.commands.run.resolve", refused)
+    assert dry_run().stderr == (
+        "error: can't start new thread: the system allows no more of them; see `ulimit -u`, a container's limit, or "
+        "memory\n"
+    )
+
+
 def test_a_fault_of_zoo_is_called_that(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zoo.cli.commands.run.resolve", {}.__getitem__)
     monkeypatch.setattr("zoo.cli.commands.run.find_recipe", lambda *_, **__: "oops")

@@ -12,15 +12,19 @@ from zoo.errors import ZooError, one_line
 from zoo.memory import out_of_memory
 
 _FROM_A_LOADER = "Original Traceback (most recent call last):"
+_NO_THREAD = "can't start new thread"
+"""What Python says where the system refuses one."""
 _LONGEST = 200
 """Characters of what a library says."""
 _FRAME = re.compile(r'^ *File "([^"]+)", line ([0-9]+)', re.MULTILINE)
 
 
 def describe(error: BaseException) -> str:
-    """Say what happened, in one line, and whose fault it is, in another. Too little memory is nobody's."""
+    """Say what happened, in one line, and whose fault it is, in another. Too little memory, or threads, is nobody's."""
     if out_of_memory(error):
         return f"not enough memory: close other programs, or ask for less at once ({_in_one_line(error)[:_LONGEST]})"
+    if isinstance(error, RuntimeError) and str(error) == _NO_THREAD:
+        return f"{error}: the system allows no more of them; see `ulimit -u`, a container's limit, or memory"
     return f"{_in_one_line(error)}\nThis is a fault of {_culprit(error)}: `zoo --debug …` shows where it happened."
 
 
