@@ -20,8 +20,8 @@ from zoo_models import plugin as shipped
 from zoo import ZooError, hub, load_model, registry, train
 from zoo.cli.main import app
 from zoo.errors import UsageError
-from zoo.model import load_critic
-from zoo.registry import Registry
+from zoo.model import fine_tuning, load_critic
+from zoo.registry import Registry, resolve
 from zoo.registry.catalogue import load_catalogue
 from zoo.registry.models import find_model
 from zoo.registry.plugins import load_plugins
@@ -236,6 +236,29 @@ def test_what_became_of_the_critic_is_said_in_one_line(calm: Callable[..., Path]
     missing = CliRunner().invoke(app, [*common, *base, "--init", "clam"])
     assert missing.exit_code == 2
     assert "there is no model 'clam': did you mean 'calm'?" in missing.stderr
+
+
+def test_without_a_recipe_it_is_the_models_own(calm: Callable[..., Path], trained: Run) -> None:
+    calm()
+    words = ["--init", "calm", "--data", "scenes:length=4,side=40", "--steps", "1", "--set", "workers=0"]
+    done = CliRunner().invoke(app, ["run", *words, "--device", "cpu", "--name", "tuned"])
+    assert done.exit_code == 0, done.stderr
+    tuned = Run(Path("runs/tuned")).recipe
+    old = trained.recipe
+    assert (tuned.generator, tuned.critic, tuned.loss) == (old.generator, old.critic, old.loss)
+    assert (tuned.size, tuned.batch, tuned.steps) == (old.size, old.batch, 1)
+    assert tuned.lr == pytest.approx(0.1 * old.lr)
+    done = CliRunner().invoke(app, ["run", *words, "--lr", "3e-4", "--name", "faster"])
+    assert done.exit_code == 0, done.stderr
+    assert Run(Path("runs/faster")).recipe.lr == 3e-4
+
+
+def test_what_only_a_models_recipe_asks_for_is_not_downloaded(calm: Callable[..., Path], trained: Run) -> None:
+    calm()
+    plan = resolve(fine_tuning(find_model("calm")).changed(loss="l1+vgg:net=vgg16", critic="none"))
+    asked = plan.asked_for(None, {"loss": "l1+vgg:net=vgg16", "critic": "none"}, "the recipe of calm")
+    assert {part.unasked for part in asked.losses} == {""}
+    assert asked.generator.unasked == "the recipe of calm"
 
 
 def test_a_critic_is_no_model(trained: Run) -> None:

@@ -56,6 +56,13 @@ def _file_of(source: str | None) -> Path | None:
     return file if file.is_file() else None
 
 
+_PARTS_ASKED = (*PARTS, "metrics", "track")
+
+
+def _given(changes: Mapping[str, Any]) -> set[str]:
+    return {field for field, value in changes.items() if value is not None}
+
+
 def _unasked(source: str | None, changes: Mapping[str, Any]) -> dict[str, str]:
     """Return the fields that only a registry.toml asks for, with where it does."""
     if _file_of(source):
@@ -64,8 +71,8 @@ def _unasked(source: str | None, changes: Mapping[str, Any]) -> dict[str, str]:
     name = catalogue.default if source is None else source
     return {
         field: catalogue.place_of_field(name, field)
-        for field in (*PARTS, "metrics", "track")
-        if changes.get(field) is None and (source is None or not catalogue.says(name, field))
+        for field in _PARTS_ASKED
+        if field not in _given(changes) and (source is None or not catalogue.says(name, field))
     }
 
 
@@ -116,7 +123,7 @@ class Plan:
         """
         return [part.provenance for part in self.parts]
 
-    def asked_for(self, source: str | None, changes: Mapping[str, Any]) -> Plan:
+    def asked_for(self, source: str | None, changes: Mapping[str, Any], place: str = "") -> Plan:
         """Return the plan with what somebody asked for told from what only a registry.toml says.
 
         What nobody asked for neither downloads nor sends anything: that is for those to decide who start a run, and a
@@ -126,8 +133,9 @@ class Plan:
         Args:
             source: the recipe's name, file or run, if one was named.
             changes: fields that were given.
+            place: where everything else comes from, if neither a recipe nor a registry.toml says it.
         """
-        places = _unasked(source, changes)
+        places = dict.fromkeys({*_PARTS_ASKED} - _given(changes), place) if place else _unasked(source, changes)
 
         def marked(field: str, part: Part) -> Part:
             place = places.get(field, "") or next(iter(part.default_places.values()), "")

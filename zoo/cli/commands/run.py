@@ -109,11 +109,16 @@ def run(
         "device": device, "compile": compile_, "memory": memory,
     }  # fmt: skip
     changes = {**given, **_settings(settings or [], given)}
-    plan = resolve(find_recipe(recipe, **changes)).asked_for(recipe, changes)
+    source = None if init is None else find_model(init)
+    if source is None or recipe or generator:
+        plan = resolve(find_recipe(recipe, **changes)).asked_for(recipe, changes)
+    else:
+        from zoo.model import fine_tuning
+
+        plan = resolve(fine_tuning(source).changed(**changes)).asked_for(None, changes, f"the recipe of {source.text}")
     if devices == 1 and is_first_process():
         _say_whose_catalogue()
 
-    source = None if init is None else find_model(init)
     # From here on torch is needed; what was wrong until here was said without waiting for it.
     from zoo import training
     from zoo.cli.terminal import Display, print_assembly, print_dry_run
