@@ -40,7 +40,15 @@ class Colourfulness:
 
     def __call__(self, fake: Picture, real: Picture) -> Tensor:
         """Return a scalar: 1 is as colourful as the originals are."""
-        return _ratio(color.colourfulness(fake.rgb).mean(), color.colourfulness(real.rgb).mean())
+        return self.compare(self.features(fake), self.features(real))
+
+    def features(self, picture: Picture) -> Tensor:
+        """Return the colourfulness of each picture, (N, 1), in the paper's units."""
+        return color.colourfulness(picture.rgb).unsqueeze(1)
+
+    def compare(self, fake: Tensor, real: Tensor) -> Tensor:
+        """Return the ratio of the means."""
+        return _ratio(fake.mean(), real.mean())
 
 
 class Variety:
@@ -49,13 +57,23 @@ class Variety:
     A generator that gives every picture the same colours (mode collapse, or averaging) falls towards 0.
     """
 
+    smallest = 2
+
     def __call__(self, fake: Picture, real: Picture) -> Tensor:
         """Return a scalar: 1 is as varied as the originals are."""
-        return _ratio(_spread(fake.chroma), _spread(real.chroma))
+        return self.compare(self.features(fake), self.features(real))
+
+    def features(self, picture: Picture) -> Tensor:
+        """Return the mean colour of each picture, (N, 2), as chroma."""
+        return picture.chroma.mean(dim=(2, 3))
+
+    def compare(self, fake: Tensor, real: Tensor) -> Tensor:
+        """Return the ratio of the spreads."""
+        return _ratio(_spread(fake), _spread(real))
 
 
-def _spread(chroma: Tensor) -> Tensor:
-    spread: Tensor = torch.linalg.vector_norm(chroma.mean(dim=(2, 3)).std(dim=0, correction=0))
+def _spread(colours: Tensor) -> Tensor:
+    spread: Tensor = torch.linalg.vector_norm(colours.std(dim=0, correction=0))
     return spread
 
 

@@ -20,12 +20,12 @@ from zoo.model import load_critic, load_model
 from zoo.networks import count_parameters
 from zoo.recipe import NONE, Recipe
 from zoo.registry import ModelSource, Part, Plan, get, resolve
-from zoo.registry.contracts import LeftOut, Metric, PhotoDataset, Progress
+from zoo.registry.contracts import LeftOut, PhotoDataset, Progress
 from zoo.registry.part import names_of
 from zoo.registry.spec import names_in
 from zoo.training.checkpoint import load_checkpoint
 from zoo.training.distributed import Distributed
-from zoo.training.guards import CheckedPhotos, checked_metric
+from zoo.training.guards import CheckedMetric, CheckedPhotos
 from zoo.training.objective import Objective
 
 
@@ -41,7 +41,7 @@ class Assembly:
     """What it trains on."""
     val_photos: PhotoDataset
     """What it is validated on, and never trains on; the training photographs where there are no others."""
-    metrics: dict[str, Metric]
+    metrics: dict[str, CheckedMetric]
     """What validation measures, by name. The first one says which model is the best."""
     augment: Augmentation
     device: torch.device
@@ -116,7 +116,7 @@ def assemble(
         photos=photos,
         val_photos=val_photos if len(val_photos) else photos,
         metrics={
-            name: checked_metric(metric.make(), metric.component)
+            name: CheckedMetric(metric.make(), metric.component, name)
             for name, metric in zip(names_of(plan.metrics), plan.metrics, strict=True)
         },
         augment=Augmentation.parse(recipe.augment),
