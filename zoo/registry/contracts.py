@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Measured: TypeAlias = "Tensor | float | Mapping[str, Tensor | float]"
-"""What a metric returns: a number, or several by name. Of `bins`, {"effective": 3.2} is measured as `bins.effective`."""
+"""What a metric returns: a number, or several by name. {"effective": 3.2} of `bins` is measured as `bins.effective`."""
 
 Kind: TypeAlias = Literal["generator", "critic", "loss", "dataset", "metric", "tracker", "model"]
 """A kind of component."""
@@ -133,6 +133,7 @@ class Metric(Protocol):
 
     Its value for several pictures is the mean of those of each: what is not one is a `SetMetric`. The metric that
     chooses the best model returns a single number; `best`, with which it is registered, is said of all that it returns.
+    May be a `torch.nn.Module`: then zoo moves it to the device.
 
     An integer attribute `smallest` (1 where there is none) says how many pictures it needs before it says something.
     With fewer it is not called.

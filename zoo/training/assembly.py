@@ -20,7 +20,7 @@ from zoo.model import load_critic, load_model
 from zoo.networks import count_parameters
 from zoo.recipe import NONE, Recipe
 from zoo.registry import ModelSource, Part, Plan, get, resolve
-from zoo.registry.contracts import LeftOut, PhotoDataset, Progress
+from zoo.registry.contracts import LeftOut, Metric, PhotoDataset, Progress
 from zoo.registry.part import names_of
 from zoo.registry.spec import names_in
 from zoo.training.checkpoint import load_checkpoint
@@ -116,13 +116,17 @@ def assemble(
         photos=photos,
         val_photos=val_photos if len(val_photos) else photos,
         metrics={
-            name: CheckedMetric(metric.make(), metric.component, name)
+            name: CheckedMetric(_on(place, metric.make()), metric.component, name)
             for name, metric in zip(names_of(plan.metrics), plan.metrics, strict=True)
         },
         augment=Augmentation.parse(recipe.augment),
         device=place,
         dtype=pick_dtype(recipe.precision, place, generator),
     )
+
+
+def _on(device: torch.device, made: Metric) -> Metric:
+    return made.to(device) if isinstance(made, nn.Module) else made
 
 
 def init_from(assembly: Assembly, source: ModelSource) -> None:
