@@ -1,0 +1,81 @@
+"""An evaluation in the terminal: a table, or where there is no room for one, number by number."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from zoo.cli.console import make_console
+from zoo.evaluation import Evaluation, Number
+from zoo.evaluation.statistics import Estimate
+
+_GAP = 2
+_LEFT_OUT = 5
+"""Photographs that are named where they were left out."""
+
+
+def print_evaluation(evaluation: Evaluation, out: Path, console: Console | None = None) -> None:
+    """Say what came out, and where the rest of it is."""
+    console = console or make_console()
+    about = evaluation.protocol["photographs"]
+    console.print(
+        f"{about['measured']:,} photographs of {escape(str(about['data']))} ({about['split']}), "
+        f"with 95% intervals; * differs from grey",
+        soft_wrap=True,
+    )
+    rows = [_cells(evaluation, number) for number in evaluation.numbers]
+    titles = ["number", *evaluation.methods, *(f"{name} − grey" for name in evaluation.models)]
+    widths = [max(map(cell_len, column)) for column in zip(titles, *rows, strict=True)]
+    if sum(widths) + _GAP * (len(widths) - 1) <= console.width:
+        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
+        for title in titles:
+            table.add_column(escape(title), no_wrap=True)
+        for row in rows:
+            table.add_row(*map(escape, row))
+        console.print(table)
+    else:
+        for row in rows:
+            console.print(Text(row[0], "bold"))
+            for title, cell in zip(titles[1:], row[1:], strict=True):
+                console.print(Text(f"  {title}  {cell}"), soft_wrap=True)
+    for note in [*evaluation.notes, *(f"{n.name}: {n.note}" for n in evaluation.numbers if n.note)]:
+        console.print(f"note: {escape(note)}", soft_wrap=True)
+    if left_out := evaluation.left_out:
+        console.print(f"{len(left_out):,} left out:", soft_wrap=True)
+        for item in left_out[:_LEFT_OUT]:
+            console.print(f"  {escape(item.path)}: {escape(item.reason)}", soft_wrap=True)
+        if len(left_out) > _LEFT_OUT:
+            console.print(f"  … and {len(left_out) - _LEFT_OUT:,} more, in evaluation.json")
+    console.print(f"look at {escape(str(out / 'report.html'))}; the numbers are in {escape(str(out))}", soft_wrap=True)
+
+
+def _cells(evaluation: Evaluation, number: Number) -> list[str]:
+    """Return what stands in a number's row."""
+    grey = evaluation.methods[0]
+    cells = [number.name, *(_say(number.estimates[method]) for method in evaluation.methods)]
+    for model in evaluation.models:
+        difference = number.differences[model, grey]
+        cells.append(_say(difference, signed=True) + " *" * difference.differs)
+    return cells
+
+
+def _say(estimate: Estimate, signed: bool = False) -> str:
+    if not math.isfinite(estimate.value):
+        return "-"
+    digits = _digits(estimate)
+    sign = "+" if signed else ""
+    text = f"{estimate.value:{sign}.{digits}f}"
+    if estimate.low is None or estimate.high is None:
+        return text
+    return f"{text} [{estimate.low:{sign}.{digits}f}, {estimate.high:{sign}.{digits}f}]"
+
+
+def _digits(estimate: Estimate) -> int:
+    largest = max(abs(value) for value in (estimate.value, estimate.low, estimate.high) if value is not None)
+    return 3 if largest < 1 else 2 if largest < 100 else 0
