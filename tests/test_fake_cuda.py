@@ -44,7 +44,7 @@ SMALL: dict[Kind, dict[str, str]] = {
     "generator": {"base": "4", "encoder": "tu-test_resnet", "weights": "none"},
     "critic": {"base": "4"},
     "loss": {"net": "test_resnet", "weights": "random"},
-    "metric": {},
+    "metric": {"net": "test_resnet", "weights": "random"},
 }
 ENCODERS = {"smp-dpt": "tu-test_vit"}
 

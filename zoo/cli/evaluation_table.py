@@ -44,7 +44,7 @@ def print_evaluation(evaluation: Evaluation, out: Path, console: Console | None 
             console.print(Text(row[0], "bold"))
             for title, cell in zip(titles[1:], row[1:], strict=True):
                 console.print(Text(f"  {title}  {cell}"), soft_wrap=True)
-    for note in [*evaluation.notes, *(f"{n.name}: {n.note}" for n in evaluation.numbers if n.note)]:
+    for note in evaluation.notes:
         console.print(f"note: {escape(note)}", soft_wrap=True)
     if left_out := evaluation.left_out:
         console.print(f"{len(left_out):,} left out:", soft_wrap=True)

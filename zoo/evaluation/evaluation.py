@@ -32,8 +32,6 @@ class Number:
     """By methods."""
     differences: Mapping[tuple[str, str], Estimate]
     """By how much a method, the first, is above another one."""
-    note: str = ""
-    """What whoever reads it should know."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,6 @@ class Evaluation:
                     "summary": number.summary,
                     "best": number.best,
                     "mean_over_photographs": number.is_mean,
-                    **({"note": number.note} if number.note else {}),
                     "methods": {method: _as_json(estimate) for method, estimate in number.estimates.items()},
                     "differences": [
                         {"of": method, "from": other, **_as_json(estimate), "differs": estimate.differs}

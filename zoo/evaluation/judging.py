@@ -248,7 +248,7 @@ def _numbers(
     count = len(made.originals)
     drawn = statistics.draws(count, statistics.RESAMPLES, seed) if count >= statistics.FEWEST else None
 
-    def number(name: str, part: Part, values: Any, resampled: Any, is_mean: bool, note: str) -> Number:
+    def number(name: str, part: Part, values: Any, resampled: Any, is_mean: bool) -> Number:
         if not np.isfinite(values).all():
             notes.append(f"{name} is not a number for {methods[int((~np.isfinite(values)).argmax())]}")
         pairs = [(later, earlier) for later in range(len(methods)) for earlier in range(later)]
@@ -262,7 +262,6 @@ def _numbers(
                 (methods[later], methods[earlier]): statistics.difference(values, resampled, later, earlier)
                 for later, earlier in pairs
             },
-            note,
         )
 
     for metric, (part, made_metric) in metrics.items():
@@ -270,7 +269,7 @@ def _numbers(
             for name, values in made.numbers.items():
                 if name == metric or name.startswith(f"{metric}."):
                     resampled = None if drawn is None else statistics.means(values, drawn)
-                    yield number(name, part, values.mean(0), resampled, True, "")
+                    yield number(name, part, values.mean(0), resampled, True)
             continue
         smallest = getattr(made_metric, "smallest", 1)
         if count < smallest:
@@ -289,27 +288,17 @@ def _numbers(
             real: Tensor = real,
             fakes: list[Tensor] = fakes,
         ) -> list[float]:
-            found = [compared(part, made_metric, metric, fake[chosen], real[chosen]) for fake in fakes]
+            drawn_real = real[chosen]
+            found = [compared(part, made_metric, metric, fake[chosen], drawn_real) for fake in fakes]
             return [numbers[name] for name in names for numbers in found]
 
         resampled = None
         if drawn is not None and getattr(made_metric, "resampled", True):
             resampled = statistics.of_sets(again, drawn[: statistics.SET_RESAMPLES])
-        note = _caution(made_metric, count)
         for place, name in enumerate(names):
             columns = slice(place * len(methods), (place + 1) * len(methods))
             values = np.array([numbers[name] for numbers in every], np.float64)
-            yield number(name, part, values, None if resampled is None else resampled[:, columns], False, note)
-
-
-def _caution(metric: Any, count: int) -> str:
-    """Say what a metric has to say of its number for so many photographs."""
-    enough = getattr(metric, "biased_below", 0)
-    return (
-        f"biased: it is too high for fewer than {enough:,} photographs, and there are {count:,}"
-        if count < enough
-        else ""
-    )
+            yield number(name, part, values, None if resampled is None else resampled[:, columns], False)
 
 
 def _rows(made: Measurements, methods: tuple[str, ...]) -> Iterator[Row]:

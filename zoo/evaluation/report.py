@@ -30,7 +30,7 @@ def to_html(evaluation: Evaluation) -> str:
         "script": texts.joinpath("report.js").read_text(encoding="utf-8"),
         "title": escape(_title(evaluation)),
         "lead": _lead(evaluation),
-        "notes": "".join(f"<li>{escape(note)}</li>" for note in _notes(evaluation)),
+        "notes": "".join(f"<li>{escape(note)}</li>" for note in evaluation.notes),
         "table": _table(evaluation),
         "plots": "".join(_plots(evaluation)),
         "controls": _controls(evaluation),
@@ -53,13 +53,6 @@ def _lead(evaluation: Evaluation) -> str:
         f"({escape(photographs['split'])}), preset {escape(preset)}. Each was made grey, coloured, and compared with "
         "itself at its own size."
     )
-
-
-def _notes(evaluation: Evaluation) -> Iterator[str]:
-    yield from evaluation.notes
-    for number in evaluation.numbers:
-        if number.note:
-            yield f"{number.name}: {number.note}"
 
 
 # ------------------------------------------------------------------------------------------------- numbers
@@ -90,7 +83,8 @@ def _row(evaluation: Evaluation, number: Number) -> str:
 
 def _cell(evaluation: Evaluation, number: Number, method: str) -> str:
     estimate = number.estimates[method]
-    text = f"<b>{_say(estimate.value)}</b>{_between(estimate)}"
+    digits = _digits(estimate)
+    text = f"<b>{_say(estimate.value, digits)}</b>{_between(estimate, digits)}"
     grey, sepia = evaluation.methods[:2]
     for other in (grey, sepia):
         if (found := number.differences.get((method, other))) is not None and method != sepia:
@@ -106,10 +100,10 @@ def _verdict(number: Number, difference: Estimate) -> str:
     return "better" if (difference.value < 0) == (number.best == "lowest") else "worse"
 
 
-def _between(estimate: Estimate) -> str:
+def _between(estimate: Estimate, digits: int) -> str:
     if estimate.low is None or estimate.high is None:
         return ""
-    return f' <span class="ci">[{_say(estimate.low)}, {_say(estimate.high)}]</span>'
+    return f' <span class="ci">[{_say(estimate.low, digits)}, {_say(estimate.high, digits)}]</span>'
 
 
 def _intervals(evaluation: Evaluation, number: Number) -> str:
@@ -162,13 +156,13 @@ def _scatter(
     low, high = float(pairs.min()), float(pairs.max())
     low = 0.0 if 0 <= low < high / 2 else low
     side, left, bottom = 240, 40, 34
-    scale = (side - 8) / (high - low or 1)
+    scale = (side - 16) / (high - low or 1)
     points = "".join(f"M{left + (x - low) * scale:.1f} {side - (y - low) * scale:.1f}h0" for x, y in pairs)
     below = pairs[:, 1] < pairs[:, 0] if number.best == "lowest" else pairs[:, 1] > pairs[:, 0]
     where = "below" if number.best == "lowest" else "above"
     ticks = "".join(
-        f'<text x="{left + (value - low) * scale:.0f}" y="{side + 14}" text-anchor="middle">{_say(value)}</text>'
-        f'<text x="{left - 5}" y="{side - (value - low) * scale + 4:.0f}" text-anchor="end">{_say(value)}</text>'
+        f'<text x="{left + (value - low) * scale:.0f}" y="{side + 14}" text-anchor="middle">{value:g}</text>'
+        f'<text x="{left - 5}" y="{side - (value - low) * scale + 4:.0f}" text-anchor="end">{value:g}</text>'
         for value in _ticks(low, high)
     )
     colour = _colour(evaluation, model)
@@ -176,7 +170,7 @@ def _scatter(
     return (
         f'<figure><svg viewBox="0 0 {side + left} {side + bottom}" role="img" aria-label="{name} of {escape(model)} '
         f'over that of grey"><path class="axis" d="M{left} 8V{side}H{side + left - 8}"/>'
-        f'<path class="diagonal" d="M{left} {side}L{side + left - 8} 8"/>'
+        f'<path class="diagonal" d="M{left} {side}L{side + left - 16} 16"/>'
         f'<path d="{points}" stroke="{colour}" stroke-width="5" stroke-linecap="round" opacity=".55"/>{ticks}'
         f'<text x="{left + side / 2:.0f}" y="{side + 30}" text-anchor="middle">{name} of grey</text></svg>'
         f"<figcaption><b>{escape(model)}</b>, {name}: a dot is a photograph. It is better than grey "
@@ -292,15 +286,20 @@ def _left_out(evaluation: Evaluation) -> str:
     return f"<ul>{items}</ul>" + (f"<p>… and {more:,} more, in evaluation.json</p>" if more > 0 else "")
 
 
-def _say(value: float) -> str:
-    """Write a number with as many digits as anybody reads."""
+def _digits(estimate: Estimate) -> int:
+    """Return as many digits after the point as anybody reads."""
+    ends = [abs(end) for end in (estimate.value, estimate.low, estimate.high) if end is not None and math.isfinite(end)]
+    largest = max(ends, default=0.0)
+    return 3 if largest < 1 else 2 if largest < 100 else 0
+
+
+def _say(value: float, digits: int | None = None) -> str:
     if not math.isfinite(value):
         return "–"
-    digits = 3 if abs(value) < 1 else 2 if abs(value) < 100 else 0
-    text = f"{value:.{digits}f}"
+    text = f"{value:.{_digits(Estimate(value)) if digits is None else digits}f}"
     return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
 
 
-def _signed(value: float) -> str:
-    text = _say(value)
+def _signed(value: float, digits: int) -> str:
+    text = _say(value, digits)
     return text if text.startswith("−") else f"+{text}"
