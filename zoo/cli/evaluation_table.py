@@ -16,6 +16,7 @@ from zoo.evaluation import Evaluation, Number
 from zoo.evaluation.statistics import Estimate
 
 _GAP = 2
+_NUMBER = "number"
 _LEFT_OUT = 5
 """Photographs that are named where they were left out."""
 
@@ -26,24 +27,26 @@ def print_evaluation(evaluation: Evaluation, out: Path, console: Console | None 
     about = evaluation.protocol["photographs"]
     console.print(
         f"{about['measured']:,} photographs of {escape(str(about['data']))} ({about['split']}), "
-        f"with 95% intervals; * differs from grey",
+        f"with 95% intervals; * is a difference that leaves out 0",
         soft_wrap=True,
     )
     rows = [_cells(evaluation, number) for number in evaluation.numbers]
-    titles = ["number", *evaluation.methods, *(f"{name} − grey" for name in evaluation.models)]
-    widths = [max(map(cell_len, column)) for column in zip(titles, *rows, strict=True)]
-    if sum(widths) + _GAP * (len(widths) - 1) <= console.width:
-        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
-        for title in titles:
-            table.add_column(escape(title), no_wrap=True)
-        for row in rows:
-            table.add_row(*map(escape, row))
-        console.print(table)
+    grey = evaluation.methods[0]
+    brief = [title for title in rows[0] if " − " not in title or title.endswith(f" − {grey}")]
+    for titles in (list(rows[0]), brief):
+        widths = [max(cell_len(title), *(cell_len(row[title]) for row in rows)) for title in titles]
+        if sum(widths) + _GAP * (len(widths) - 1) <= console.width:
+            table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
+            for title in titles:
+                table.add_column(escape(title), no_wrap=True)
+            for row in rows:
+                table.add_row(*(escape(row[title]) for title in titles))
+            console.print(table)
+            break
     else:
         for row in rows:
-            console.print(Text(row[0], "bold"))
-            for title, cell in zip(titles[1:], row[1:], strict=True):
-                console.print(Text(f"  {title}  {cell}"), soft_wrap=True)
+            for title, cell in row.items():
+                console.print(Text(f"  {title}  {cell}") if title != _NUMBER else Text(cell, "bold"), soft_wrap=True)
     for note in evaluation.notes:
         console.print(f"note: {escape(note)}", soft_wrap=True)
     if left_out := evaluation.left_out:
@@ -55,13 +58,12 @@ def print_evaluation(evaluation: Evaluation, out: Path, console: Console | None 
     console.print(f"look at {escape(str(out / 'report.html'))}; the numbers are in {escape(str(out))}", soft_wrap=True)
 
 
-def _cells(evaluation: Evaluation, number: Number) -> list[str]:
-    """Return what stands in a number's row."""
-    grey = evaluation.methods[0]
-    cells = [number.name, *(_say(number.estimates[method]) for method in evaluation.methods)]
-    for model in evaluation.models:
-        difference = number.differences[model, grey]
-        cells.append(_say(difference, signed=True) + " *" * difference.differs)
+def _cells(evaluation: Evaluation, number: Number) -> dict[str, str]:
+    """Return what stands in a number's row, by the titles of columns."""
+    cells = {_NUMBER: number.name, **{method: _say(number.estimates[method]) for method in evaluation.methods}}
+    for (method, other), difference in number.differences.items():
+        if method in evaluation.models:
+            cells[f"{method} − {other}"] = _say(difference, signed=True) + " *" * difference.differs
     return cells
 
 

@@ -85,11 +85,13 @@ def _cell(evaluation: Evaluation, number: Number, method: str) -> str:
     estimate = number.estimates[method]
     digits = _digits(estimate)
     text = f"<b>{_say(estimate.value, digits)}</b>{_between(estimate, digits)}"
-    grey, sepia = evaluation.methods[:2]
-    for other in (grey, sepia):
-        if (found := number.differences.get((method, other))) is not None and method != sepia:
+    if method in evaluation.models:
+        for other in evaluation.methods[: evaluation.methods.index(method)]:
+            found = number.differences[method, other]
+            digits = _digits(found)
             text += (
-                f'<small class="{_verdict(number, found)}">{_signed(found.value)} to {other}{_between(found)}</small>'
+                f'<small class="{_verdict(number, found)}">{_signed(found.value, digits)} to {escape(other)}'
+                f"{_between(found, digits)}</small>"
             )
     return text
 
