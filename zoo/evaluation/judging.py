@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UsageError
 from zoo.evaluation.evaluation import Evaluation, Number, Row
-from zoo.evaluation.photographs import LARGEST, Photographs, find_photographs
 from zoo.evaluation.protocol import Protocol, find_protocol
 from zoo.registry import ModelSource, Part, find_model
 from zoo.registry.contracts import Metric, Progress, Split
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from zoo.evaluation.baselines import Sepia
     from zoo.evaluation.measure import Measurements, Method
+    from zoo.evaluation.photographs import Photographs
     from zoo.model import Model
 
 FEW = 30
@@ -59,6 +59,8 @@ def evaluate(
         UsageError: there is no such model or data, or the same model is there twice.
         ZooError: a model cannot be loaded, or no photograph can be measured.
     """
+    from zoo.evaluation.photographs import LARGEST, find_photographs
+
     start = time.monotonic()
     protocol = protocol or find_protocol()
     contenders = load(models, device)
