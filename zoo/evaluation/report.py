@@ -127,7 +127,7 @@ def _intervals(evaluation: Evaluation, number: Number) -> str:
             f'<path d="M{left:.1f} {y}H{right:.1f}" stroke-width="2"/><circle cx="{x:.1f}" cy="{y}" r="3.5"/></g>'
         )
     height = 4 + step * len(found)
-    return f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img">{"".join(lines)}</svg>'
+    return f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" aria-hidden="true">{"".join(lines)}</svg>'
 
 
 def _colour(evaluation: Evaluation, method: str) -> str:
@@ -173,7 +173,7 @@ def _scatter(
         f'<figure><svg viewBox="0 0 {side + left} {side + bottom}" role="img" aria-label="{name} of {escape(model)} '
         f'over that of grey"><path class="axis" d="M{left} 8V{side}H{side + left - 8}"/>'
         f'<path class="diagonal" d="M{left} {side}L{side + left - 16} 16"/>'
-        f'<path d="{points}" stroke="{colour}" stroke-width="5" stroke-linecap="round" opacity=".55"/>{ticks}'
+        f'<path d="{points}" stroke="{colour}" stroke-width="{5 if len(pairs) < 300 else 3}" stroke-linecap="round" opacity=".6"/>{ticks}'
         f'<text x="{left + side / 2:.0f}" y="{side + 30}" text-anchor="middle">{name} of grey</text></svg>'
         f"<figcaption><b>{escape(model)}</b>, {name}: a dot is a photograph. It is better than grey "
         f"for {int(below.sum()):,} of {len(pairs):,} (the dots {where} the line).</figcaption></figure>"
