@@ -105,7 +105,7 @@ class Repository:
             said = " ".join((error.server_message or "").split())
             if status == 401:
                 raise ZooError(
-                    f"the hub does not know the token: log in again with `hf auth login` ({said})"
+                    f"the hub does not take the token: log in again with `hf auth login` ({said})"
                 ) from error
             if status in (403, 404):
                 raise ZooError(

@@ -50,8 +50,8 @@ class Folder:
     name = ""
 
     def __init__(self, path: Path, source: ModelSource) -> None:
-        if path.exists() and not path.is_dir():
-            raise UsageError(f"{path} is a file: give a folder, or hf://owner/name")
+        if file := next((one for one in (path, *path.parents) if one.exists() and not one.is_dir()), None):
+            raise UsageError(f"{file} is a file: give a folder, or hf://owner/name")
         if (path / INFO).exists():
             raise UsageError(f"{path} is the folder of a run, which needs its files as they are: choose another one")
         with suppress(FileNotFoundError):

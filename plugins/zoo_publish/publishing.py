@@ -143,11 +143,11 @@ def _describe(
     """Find out what a card is to say, and what to tell whoever has it written."""
     if license is not None:
         check_license(license)
+    source = find_model(model)
     from zoo.model import read_about
 
-    source = find_model(model)
     reduced = reduce_paths(read_about(source.file))
-    words = Words(license=license).over(_own_words(source)).over(_words_there(there))
+    words = Words(license=license).over(_own_words(source)).over(_words_of(there.card if there else ""))
     notes = [f"{path!r} is called {shown!r} there" for path, shown in reduced.paths.items()]
     notes += [] if sheet else [_NO_SHEET]
     notes += [] if words.license else [_NO_LICENSE]
@@ -190,26 +190,26 @@ def _draw(source: ModelSource, photos: Path, target: Path) -> list[str]:
 
 
 def _own_words(source: ModelSource) -> Words:
-    """Read what a model's author says beside it: NAME.md as in packages, and README.md as on the hub."""
-    beside = [source.file.with_suffix(".md"), source.file.with_name(CARD)]
+    """Read what a model's author says beside it: NAME.md as in packages, or zoo's README.md in its folder or its hub."""
     if source.text.startswith(HUB):
         repository = "/".join(source.text.split("/")[:4])
         with suppress(ZooError):
-            beside = [find_model(f"{repository}/{CARD}").file]
-    elif source.folder is None:
-        del beside[1:]  # any folder has a README.md, of anything
-    words = Words()
-    for file in beside:
-        with suppress(OSError):
-            words = words.over(read_words(file.read_text(encoding="utf-8", errors="replace")))
-    return words
-
-
-def _words_there(there: There | None) -> Words:
-    if there is None or not there.card:
+            return _words_of(_read(find_model(f"{repository}/{CARD}").file))
         return Words()
-    words = read_words(there.card)
-    return words if is_ours(there.card) else Words(license=words.license)
+    words = read_words(_read(source.file.with_suffix(".md")))
+    return words.over(_words_of(_read(source.folder / CARD))) if source.folder else words
+
+
+def _words_of(card: str) -> Words:
+    """Read what people said in a README.md. One that is not zoo's may be of anything: only its licence counts."""
+    words = read_words(card)
+    return words if is_ours(card) else Words(license=words.license)
+
+
+def _read(file: Path) -> str:
+    with suppress(OSError):
+        return file.read_text(encoding="utf-8", errors="replace")
+    return ""
 
 
 def _name(source: ModelSource) -> str:
