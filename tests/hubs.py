@@ -39,6 +39,7 @@ class Hub:
     repositories: dict[str, Repository] = field(default_factory=dict)
     licenses: tuple[str, ...] = ("mit", "cc-by-4.0")
     writable: bool = True
+    out_of_order: bool = False
     asked: list[str] = field(default_factory=list)
 
 
@@ -79,7 +80,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.path == "/api/validate-yaml":
+        if self.hub.out_of_order:
+            self._send(502, b"<html>", {})
+        elif self.path == "/api/validate-yaml":
             found = re.search(r"^license: (.*)$", json.loads(body)["content"], re.MULTILINE)
             if found and found[1] not in self.hub.licenses:
                 self._answer({"errors": [{"message": f'"license" is not {found[1]}'}]}, 400)

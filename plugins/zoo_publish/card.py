@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UsageError
 from zoo.files import quoted
-from zoo.hub import quiet
 from zoo.recipe import NONE, Recipe
 from zoo.registry.spec import names_in, parse_sum
 from zoo.versions import DISTRIBUTION
@@ -87,6 +86,8 @@ def read_words(card: str) -> Words:
     A header in YAML says the licence, or else a line that begins with "Licence:".
     """
     from huggingface_hub import ModelCard
+
+    from zoo.hub import quiet
 
     try:
         with quiet("huggingface_hub"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -113,6 +114,8 @@ class Repository:
                     f"token may write ({said or status})"
                 ) from error
             raise ZooError(f"the hub refuses {self.reference}: {said or one_line(error)}") from error
+        except json.JSONDecodeError as error:
+            raise ZooError(f"what answers for the hub at {self._api.endpoint} is none: {one_line(error)}") from error
         except ValueError as error:  # what the hub thinks of the name, or of the card's header
             raise UsageError(" ".join(str(error).split())) from error
         except Exception as error:  # whatever the HTTP library of the day raises

@@ -190,7 +190,7 @@ def _draw(source: ModelSource, photos: Path, target: Path) -> list[str]:
 
 
 def _own_words(source: ModelSource) -> Words:
-    """Read what a model's author says beside it: NAME.md as in packages, or zoo's README.md in its folder or its hub."""
+    """Read what a model's author says: NAME.md beside it, as in packages, or zoo's README.md with it."""
     if source.text.startswith(HUB):
         repository = "/".join(source.text.split("/")[:4])
         with suppress(ZooError):
