@@ -103,7 +103,7 @@ class Repository:
             raise
         except HfHubHTTPError as error:
             status = error.response.status_code
-            said = " ".join((error.server_message or "").split())
+            said = " ".join((error.server_message or "").split())[:300]
             if status == 401:
                 raise ZooError(
                     f"the hub does not take the token: log in again with `hf auth login` ({said})"
@@ -113,7 +113,7 @@ class Repository:
                     f"{self.reference} may not be written with this token: see that the owner is right, and that the "
                     f"token may write ({said or status})"
                 ) from error
-            raise ZooError(f"the hub refuses {self.reference}: {said or one_line(error)}") from error
+            raise ZooError(f"the hub refuses {self.reference} ({status}): {said or one_line(error)}") from error
         except json.JSONDecodeError as error:
             raise ZooError(f"what answers for the hub at {self._api.endpoint} is none: {one_line(error)}") from error
         except ValueError as error:  # what the hub thinks of the name, or of the card's header

@@ -430,9 +430,10 @@ def test_what_the_hub_does_not_allow_is_said(hub: Hub, run: Path, monkeypatch: p
     fails([run, target], 1, rf"^error: {target} may not be written with this token.*You don't have the rights")
     hub.writable = True
     hub.repositories[f"{OWNER}/faces"] = Repository()
-    hub.out_of_order = True
-    fails([run, target], 1, "502")
-    hub.out_of_order = False
+    for path, message in (("/api/repos/create", r"refuses .* \(502\)"), ("/api/validate-yaml", "is none: JSON")):
+        hub.out_of_order = (path,)
+        fails([run, target], 1, message)
+    hub.out_of_order = ()
     monkeypatch.setenv("HF_TOKEN", "hf_wrong")
     fails([run, target], 1, "does not take the token: log in again with `hf auth login`")
     assert not any(one.files for one in hub.repositories.values())
