@@ -207,14 +207,36 @@ def load_model(path: Path | str, device: str = "auto") -> Model:
     return Model(generator, recipe, about["provenance"], place)
 
 
-def read_about(path: Path | str) -> dict[str, Any]:
+def copy_model(path: Path, target: Path, about: Mapping[str, Any]) -> None:
+    """Write the tensors of a model's file, or of its critic's, into another one that says something else of itself.
+
+    Args:
+        path: the file.
+        target: the other one; what is there is replaced.
+        about: from `read_about`, changed.
+
+    Raises:
+        ZooError: the file cannot be read.
+        OSError: the other one cannot be written; what stood there before still does.
+    """
+    with _opened(path) as file:
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    with replacing(target) as new:
+        save_tensors(new, weights, {_KEY: json.dumps(about)})
+
+
+def read_about(path: Path | str, what: str = "generator") -> dict[str, Any]:
     """Read what a model file says of itself, without its weights' values.
+
+    Args:
+        path: whatever `zoo.registry.find_model` finds.
+        what: the network that it holds: generator or critic.
 
     Raises:
         UsageError: there is no such file, or it is not one of zoo's.
         ZooError: it is damaged, or newer than this zoo.
     """
-    return _read_header(find_model(path).file)[0]
+    return _read_header(find_model(path).file, what)[0]
 
 
 def fine_tuning(source: ModelSource) -> Recipe:

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-HEAVY = ("torch", "torchvision", "timm", "segmentation_models_pytorch", "safetensors", "numpy", "PIL", "onnx")
+HEAVY = ("torch", "torchvision", "timm", "segmentation_models_pytorch", "safetensors", "numpy", "PIL", "onnx", "yaml")
 # Each command in turn; what it is that imports something is known all the same.
 SCRIPT = f"""
 import json, sys
@@ -63,6 +63,11 @@ COMMANDS = {
     "check nope": 2,
     "export --help": 0,
     "export nope model.pt": 2,
+    "card --help": 0,
+    "card nope --photos album": 2,
+    "card nope --license Mine": 2,
+    "publish --help": 0,
+    "publish nope out": 2,
     "plugin new mine --kind critic": 0,
 }
 

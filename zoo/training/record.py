@@ -129,6 +129,8 @@ class Record:
             "fingerprint": assembly.fingerprint,
             "components": assembly.plan.provenance(),
             "metrics": self.metrics,
+            "grey": self.grey,
+            "device": describe_device(assembly.device),
             **({"init": assembly.init} if assembly.init else {}),
             "versions": describe_process()["versions"],
             "saved": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
