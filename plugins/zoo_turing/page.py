@@ -11,7 +11,7 @@ from typing import Any
 
 from zoo_turing.results import Rate, Results
 from zoo_turing.study import Study
-from zoo_turing.words import percent, span
+from zoo_turing.words import of_raters, percent, span
 
 ASSETS = ("turing.css", "turing.js")
 _PLACE = "/*STUDY*/"
@@ -40,9 +40,9 @@ def study_page(study: Study, site: dict[str, Any] | None = None) -> str:
 def results_page(results: Results, key: str) -> str:
     """Return the results as a page of their own."""
     models = [
-        (one.model, *_cells(rate), whose)
+        (name, *_cells(rate))
         for one in results.models
-        for rate, whose in ((one.kept, "without those left out"), (one.everybody, "all raters"))
+        for name, rate in ((one.model, one.kept), (f"{one.model}, all raters", one.everybody))
         if results.left_out or rate is one.kept
     ]
     pictures = [
@@ -57,15 +57,12 @@ def results_page(results: Results, key: str) -> str:
     wanted = f"for ±{results.precision:.0%}"
     body = [
         "<h1>Results</h1>",
-        f"<p>{len(results.raters)} raters, {results.left_out} left out for failing more than "
-        f"{results.max_failed:.0%} of their catch trials. A rate of 50 % means that nobody could tell.</p>",
+        f"<p>{of_raters(len(results.raters), results.left_out, results.max_failed)}. "
+        "A rate of 50% means that nobody could tell.</p>",
         "<h2>Models</h2>",
-        _table(
-            ("model", "votes", "fooled", "rate", "95 % (Wilson)", "95 % (bootstrap)", f"votes {wanted}", "raters"),
-            models,
-        ),
+        _table(("model", "votes", "fooled", "rate", "95% (Wilson)", "95% (bootstrap)", f"votes {wanted}"), models),
         "<h2>Pictures</h2>",
-        _table(("picture", "model", "votes", "fooled", "rate", "95 % (Wilson)"), pictures),
+        _table(("picture", "model", "votes", "fooled", "rate", "95% (Wilson)"), pictures),
         "<h2>Raters</h2>",
         _table(("rater", "votes", "failed catch trials", ""), raters),
         f'<p><a href="results.csv?key={escape(key)}" download>results.csv</a> · '
@@ -75,8 +72,10 @@ def results_page(results: Results, key: str) -> str:
 
 
 def _cells(rate: Rate) -> tuple[object, ...]:
-    share = "" if rate.share is None else percent(rate.share)
-    return rate.votes, rate.fooled, share, span(rate.wilson), span(rate.bootstrap), f"{rate.needed_clustered:,}"
+    if rate.share is None:
+        return 0, 0, "", "", "", ""
+    ends = span(rate.wilson), span(rate.bootstrap)
+    return rate.votes, rate.fooled, percent(rate.share), *ends, f"{rate.needed_clustered:,}"
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

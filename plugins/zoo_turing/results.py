@@ -160,7 +160,7 @@ def results_csv(results: Results) -> str:
     )  # fmt: skip
     rows: list[Sequence[object]] = [header]
     for one in results.models:
-        for scope, rate in (("model", one.kept), ("model, all raters", one.everybody)):
+        for scope, rate in (("model", one.kept), ("model_all_raters", one.everybody)):
             share = "" if rate.share is None else f"{rate.share:.6f}"
             ends = [f"{end:.6f}" for end in (*rate.wilson, *rate.bootstrap)]
             rows.append(

@@ -32,7 +32,8 @@ NEEDED = ("starlette", "uvicorn")
 _TYPES = {".css": "text/css", ".js": "text/javascript"}
 _HEADERS = {
     # Nothing from elsewhere, and nothing to elsewhere.
-    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",

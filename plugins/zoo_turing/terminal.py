@@ -11,7 +11,7 @@ from rich.table import Table
 from zoo_turing.preparing import Outcome
 from zoo_turing.results import Results
 from zoo_turing.study import LeftOutPhoto, Study
-from zoo_turing.words import percent, span
+from zoo_turing.words import of_raters, percent, span
 
 _SHOWN = 10
 """Lines of a list that might be as long as the album."""
@@ -53,20 +53,21 @@ def print_results(results: Results, console: Console) -> None:
     if not results.raters:
         console.print("no votes yet")
         return
-    models = _table("model", "votes", "fooled", "rate", "95 % (Wilson)", "95 % (bootstrap)", "votes", "clustered")
-    models.caption = (
-        f"the last two columns: votes for ±{results.precision:.0%}, if they were independent, and as these scatter"
-    )
-    models.caption_justify = "left"
+    models = _table("model", "votes", "fooled", "rate", "95% (Wilson)", "95% (bootstrap)", "votes", "clustered")
     for one in results.models:
-        both = [(one.model, one.kept), (f"{one.model} (all raters)", one.everybody)]
+        both = [(one.model, one.kept), (f"{one.model}, all raters", one.everybody)]
         for name, rate in both if results.left_out else both[:1]:
-            share = "" if rate.share is None else percent(rate.share)
+            if rate.share is None:
+                models.add_row(escape(name), "0", "0")
+                continue
+            ends = span(rate.wilson), span(rate.bootstrap)
             needed = f"{rate.needed:,}", f"{rate.needed_clustered:,}"
-            cells = (str(rate.votes), str(rate.fooled), share, span(rate.wilson), span(rate.bootstrap), *needed)
-            models.add_row(escape(name), *cells)
+            models.add_row(escape(name), str(rate.votes), str(rate.fooled), percent(rate.share), *ends, *needed)
     console.print(models)
-    pictures = _table("picture", "model", "votes", "fooled", "rate", "95 % (Wilson)")
+    console.print(
+        f"[dim]the last two: votes for ±{results.precision:.0%}, if all were independent, and as these scatter[/dim]"
+    )
+    pictures = _table("picture", "model", "votes", "fooled", "rate", "95% (Wilson)")
     for picture in results.pictures:
         if picture.votes:
             share = percent(picture.fooled / picture.votes)
@@ -79,10 +80,7 @@ def print_results(results: Results, console: Console) -> None:
     for rater in failed:
         out = ": left out of the rates" if rater.left_out else ""
         console.print(f"rater {rater.number} failed {rater.failed} of {rater.catches} catch trials{out}")
-    console.print(
-        f"{len(results.raters)} raters; {results.left_out} left out for failing more than {results.max_failed:.0%} of "
-        "their catch trials"
-    )
+    console.print(of_raters(len(results.raters), results.left_out, results.max_failed))
 
 
 def _table(*titles: str) -> Table:
