@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-HEAVY = ("torch", "torchvision", "timm", "segmentation_models_pytorch", "safetensors", "numpy", "PIL", "onnx")
+HEAVY = ("torch", "torchvision", "timm", "segmentation_models_pytorch", "safetensors", "numpy", "PIL", "onnx", "starlette")
 # Each command in turn; what it is that imports something is known all the same.
 SCRIPT = f"""
 import json, sys
@@ -60,6 +60,9 @@ COMMANDS = {
     "check nope": 2,
     "export --help": 0,
     "export nope model.pt": 2,
+    "turing --help": 0,
+    "turing": 2,
+    "turing --results": 2,
     "plugin new mine --kind critic": 0,
 }
 

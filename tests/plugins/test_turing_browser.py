@@ -90,7 +90,7 @@ def browser(profile: Path, width: int, height: int, downloads: Path | None = Non
 def until(driver: Any, condition: Callable[[Any], Any]) -> Any:
     from selenium.webdriver.support.ui import WebDriverWait
 
-    return WebDriverWait(driver, 30, poll_frequency=0.02).until(condition)
+    return WebDriverWait(driver, 30, poll_frequency=0.05).until(condition)
 
 
 # One question for all of what the page may show, so that nothing changes between two.
