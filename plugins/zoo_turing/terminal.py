@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from zoo_turing.preparing import Outcome
 from zoo_turing.results import Results
 from zoo_turing.study import LeftOutPhoto, Study
 from zoo_turing.words import of_raters, percent, span
+
+if TYPE_CHECKING:
+    from zoo_turing.preparing import Outcome
 
 _SHOWN = 10
 """Lines of a list that might be as long as the album."""

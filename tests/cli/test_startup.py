@@ -11,7 +11,8 @@ from typing import Any, cast
 
 import pytest
 
-HEAVY = ("torch", "torchvision", "timm", "segmentation_models_pytorch", "safetensors", "numpy", "PIL", "onnx", "starlette")
+WEB = ("starlette", "uvicorn")
+HEAVY = (*WEB, "torch", "torchvision", "timm", "segmentation_models_pytorch", "safetensors", "numpy", "PIL", "onnx")
 # Each command in turn; what it is that imports something is known all the same.
 SCRIPT = f"""
 import json, sys

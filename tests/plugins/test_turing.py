@@ -30,7 +30,7 @@ from zoo_turing.study import VOTES, Pair, Study, picture_path, read_study
 from zoo_turing.trials import draw
 from zoo_turing.votes import UnknownError, Vote, Votes
 
-from zoo import find_recipe
+from zoo import ZooError, find_recipe
 from zoo.cli.main import app
 from zoo.model import save_model
 from zoo.registry import resolve
@@ -364,6 +364,23 @@ def test_what_makes_no_sense_is_refused(
     with served(tmp_path, made[1]) as address:
         assert ask(f"{address}/{path}", said)[0] == code
     assert Votes(tmp_path / VOTES).all(made[1]) == []
+
+
+@needs_server
+def test_a_vote_that_cannot_be_kept_is_not_taken(
+    made: tuple[Path, Study], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The browser is told so, and tries again."""
+
+    def fail(*_: object) -> None:
+        raise ZooError("study.sqlite: database or disk is full")
+
+    with served(tmp_path, made[1]) as address:
+        trial = json.loads(ask(f"{address}/begin", {"rater": ANNA})[2])["trial"]
+        with monkeypatch.context() as patch:
+            patch.setattr(Votes, "vote", fail)
+            assert ask(f"{address}/vote", {"rater": ANNA, "trial": trial, "side": 0})[0] == 500
+        assert json.loads(ask(f"{address}/begin", {"rater": ANNA})[2])["trial"] == trial
 
 
 # ------------------------------------------------------------------------------------------------- the site
