@@ -1,6 +1,7 @@
 # make demo         train a small model and look at what it does
 # make demo CPU=1   the same with a torch that has no CUDA: a much smaller installation, for computers without a GPU
 # make test         the whole suite
+# make test-browser the pages of `zoo turing` in Chromium, which must be installed
 # make pictures     the pictures that README shows
 # make docs         these pages as a site, in site/
 PYTHON ?= python3
@@ -10,13 +11,18 @@ CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --constraint constraints.txt
 
-.PHONY: demo test lint types bench pictures docs clean
+.PHONY: demo test test-browser lint types bench pictures docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python docs/demo.py
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest $(ARGS)
+
+test-browser: $(VENV)/.installed-browser
+	@command -v chromedriver > /dev/null || \
+		echo "This needs Chromium and its driver; on Debian and Ubuntu: apt install chromium chromium-driver" >&2
+	$(BIN)/python -m pytest tests/plugins/test_turing_browser.py $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check
@@ -70,7 +76,8 @@ endef
 # Whoever watches sees pip's progress; a log gets what goes wrong. A new entry point shows only after a new installation,
 # so pyproject.toml is among what these depend on.
 $(VENV)/.installed-dev: EXTRAS := [dev]
-$(VENV)/.installed $(VENV)/.installed-dev: pyproject.toml constraints.txt $(BIN)/python
+$(VENV)/.installed-browser: EXTRAS := [browser]
+$(VENV)/.installed $(VENV)/.installed-dev $(VENV)/.installed-browser: pyproject.toml constraints.txt $(BIN)/python
 	$(environment)
 	$(announce)
 ifeq ($(CPU),1)

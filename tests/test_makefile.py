@@ -90,6 +90,13 @@ def test_an_environment_is_made_once(checkout: Path) -> None:
     assert installed(checkout)[1:] == ["--constraint constraints.txt --quiet --editable .[dev]"]
 
 
+def test_the_browsers_tests_have_an_extra_of_their_own(checkout: Path) -> None:
+    done = make(checkout, "test-browser")
+    assert "runs -m pytest tests/plugins/test_turing_browser.py" in done.stdout
+    assert installed(checkout) == ["--constraint constraints.txt --quiet --editable .[browser]"]
+    assert shutil.which("chromedriver", path="/usr/bin:/bin") or "apt install chromium chromium-driver" in done.stderr
+
+
 @pytest.mark.skipif(Path("/usr/bin/uv").exists(), reason="uv is where it cannot be hidden")
 def test_without_ensurepip_it_says_what_to_install_and_heals(checkout: Path) -> None:
     for _ in range(2):

@@ -73,6 +73,11 @@ def test_the_templates_of_plugins_are_there(wheel: zipfile.Path) -> None:
     assert wanted <= set(wheel.root.namelist())
 
 
+def test_the_pages_of_a_study_are_there(wheel: zipfile.Path) -> None:
+    wanted = {f"zoo_turing/pages/{path.name}" for path in (ROOT / "plugins" / "zoo_turing" / "pages").iterdir()}
+    assert {"zoo_turing/pages/index.html", "zoo_turing/pages/turing.js"} <= wanted <= set(wheel.root.namelist())
+
+
 def test_every_plugin_has_its_entry_point(wheel: zipfile.Path) -> None:
     (information,) = (path for path in wheel.iterdir() if path.name.endswith(".dist-info"))
     entry_points = configparser.ConfigParser()

@@ -11,7 +11,19 @@ from typing import Any, cast
 
 import pytest
 
-HEAVY = ("torch", "torchvision", "timm", "segmentation_models_pytorch", "safetensors", "numpy", "PIL", "onnx", "yaml")
+WEB = ("starlette", "uvicorn")
+HEAVY = (
+    *WEB,
+    "torch",
+    "torchvision",
+    "timm",
+    "segmentation_models_pytorch",
+    "safetensors",
+    "numpy",
+    "PIL",
+    "onnx",
+    "yaml",
+)
 # Each command in turn; what it is that imports something is known all the same.
 SCRIPT = f"""
 import json, sys
@@ -68,6 +80,9 @@ COMMANDS = {
     "card nope --license Mine": 2,
     "publish --help": 0,
     "publish nope out": 2,
+    "turing --help": 0,
+    "turing": 2,
+    "turing --results": 2,
     "plugin new mine --kind critic": 0,
 }
 

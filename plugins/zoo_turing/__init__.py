@@ -1,0 +1,1 @@
+"""Original or coloured? A study in which people choose, and what its votes say of the models."""
