@@ -220,7 +220,7 @@ def _learn_sepia(
     sepia = sepia_of_halves(lambda half: counted(training_photos(photographs, LEARNED_FROM // 2, halves[half])))
     about = {
         "learned from": photographs.data,
-        "split": "the photographs that are measured, each half from the other half",
+        "split": "those that are measured, each half from the other half",
         "photographs": seen,
     }
     return sepia, about

@@ -53,7 +53,7 @@ def _lead(evaluation: Evaluation) -> str:
     return (
         f"{photographs['measured']:,} photographs of <code>{escape(photographs['data'])}</code> "
         f"({escape(photographs['split'])}), preset {escape(preset)}. Each was made grey, coloured, and compared with "
-        "itself at its own size."
+        f"itself at its own size. The baseline {escape(evaluation.sepia)}."
     )
 
 
