@@ -16,7 +16,6 @@ from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import platformdirs
 from PIL import Image, UnidentifiedImageError
 from pydantic import Field
@@ -25,14 +24,13 @@ from torch import Tensor
 from zoo.errors import UsageError
 from zoo.files import explain_os_error, write_text
 from zoo.photo import PHOTO_SUFFIXES, read_rgb
+from zoo.photo.colourless import colourless
 from zoo.photo.opening import open_picture, photo_formats
 from zoo.registry.contracts import LeftOut, Progress, Split
 from zoo.suggest import did_you_mean
 from zoo_datasets.splitting import members
 
 CACHE_EDITION = 2  # counts up when verdicts change, so that older caches are not believed
-GREY = "already grey"
-TONED = "toned in a single colour"
 
 
 class FolderDataset:
@@ -41,18 +39,19 @@ class FolderDataset:
     Attributes:
         fingerprint: The same for the same names and sizes of files.
         left_out: Files of the folder that look like photographs and are not used, whatever the split.
+        names: The photographs' paths from the folder.
     """
 
     def __init__(self, root: Path, files: list[File], left_out: list[LeftOut], decode: int) -> None:
         self.left_out = left_out
         self._root = str(root)
-        self._paths = [file.path for file in files]
+        self.names = [file.path for file in files]
         self._decode = decode
         listing = json.dumps(sorted((file.path, file.size) for file in files))
         self.fingerprint = hashlib.blake2b(listing.encode(), digest_size=16).hexdigest()
 
     def __len__(self) -> int:
-        return len(self._paths)
+        return len(self.names)
 
     def __getitem__(self, index: int) -> Tensor:
         """Read one photograph -> uint8 (3, H, W), sRGB, upright.
@@ -61,7 +60,7 @@ class FolderDataset:
             PhotoError: The file can no longer be read.
             IndexError: There are fewer photographs.
         """
-        return read_rgb(Path(self._root, self._paths[index]), min_side=self._decode)
+        return read_rgb(Path(self._root, self.names[index]), min_side=self._decode)
 
 
 def folder(
@@ -251,29 +250,6 @@ def _judge(root: Path, file: File) -> Verdict:
         return Verdict(0, "unreadable: not enough memory", lasting=False)
     except Exception as error:  # decoders of broken files raise SyntaxError, struct.error, IndexError, …
         return Verdict(0, f"unreadable: it is damaged or cut short ({error or type(error).__name__})")
-
-
-def colourless(image: Image.Image) -> str:
-    """Say why there is no colour to learn from a picture; "" where there is."""
-    if image.mode in ("1", "L", "La", "LA", "I", "F") or image.mode.startswith("I;"):
-        return GREY
-    small = image.convert("RGB").resize((64, 64), Image.Resampling.BOX)
-    pixels = np.asarray(small, np.float32).reshape(-1, 3)
-    # Of rows of three, numpy takes minima and maxima ten times as slowly.
-    red, green, blue = pixels.T
-    spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
-    # The least colourful of 300 photographs had a percentile of 24; scans of old ones, in colour mode, 3 to 9.
-    if np.percentile(spread, 99) < 5:
-        return GREY
-    # In a toned picture, lightness alone determines the colour: a curve through (R-G, G-B) leaves nearly nothing over.
-    # Six scans left 0 to 1.2, 300 photographs 2.8 or more.
-    luma = pixels @ np.array([0.299, 0.587, 0.114], np.float32) / 255
-    if luma.std() < 0.03 or pixels[:, 0].mean() < pixels[:, 2].mean():  # flat; or bluish: a clear sky is no sepia
-        return ""
-    differences = pixels[:, :2] - pixels[:, 1:]
-    powers = np.stack([np.ones_like(luma), luma, luma * luma], 1)
-    curve = powers @ np.linalg.lstsq(powers, differences)[0]
-    return TONED if np.sqrt(((differences - curve) ** 2).sum(1).mean()) < 2 else ""
 
 
 class _Cache:

@@ -19,9 +19,9 @@ from torch import Tensor
 from zoo.errors import UsageError, ZooError
 from zoo.files import explain_os_error
 from zoo.hub import check_consent
+from zoo.photo.colourless import GREY, colourless
 from zoo.registry.contracts import Split
 from zoo.suggest import did_you_mean
-from zoo_datasets.folder import GREY, colourless
 from zoo_datasets.splitting import members
 
 # What the sets call their splits, the best first. Where there is no set for validation, the one for testing serves.

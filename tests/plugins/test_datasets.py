@@ -20,13 +20,14 @@ import pytest
 import torch
 from PIL import EpsImagePlugin, Image
 from zoo_datasets import plugin
-from zoo_datasets.folder import CACHE_EDITION, GREY, TONED, folder
+from zoo_datasets.folder import CACHE_EDITION, folder
 from zoo_datasets.scenes import scenes
 from zoo_datasets.splitting import lot, members
 from zoo_datasets.torchvision import image_set
 
 from zoo.errors import UsageError, ZooError
 from zoo.photo import PhotoError
+from zoo.photo.colourless import GREY, TONED
 from zoo.registry.contracts import FILLED_IN
 
 
@@ -51,7 +52,7 @@ def fill(path: Path, count: int = 20) -> Path:
 
 
 def names(dataset: Any) -> set[str]:
-    return set(dataset._paths)
+    return set(dataset.names)
 
 
 # ------------------------------------------------------------------------------------------------- the plugin

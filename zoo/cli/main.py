@@ -9,7 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.cli import commands
-from zoo.cli.commands import check, colorize, init, list_, plugin, plugins, recipe, registry, resume, run, runs, show
+from zoo.cli.commands import (
+    check,
+    colorize,
+    evaluate,
+    init,
+    list_,
+    plugin,
+    plugins,
+    recipe,
+    registry,
+    resume,
+    run,
+    runs,
+    show,
+)
 from zoo.cli.console import write_anything
 from zoo.cli.help import Command, Group, RecipeCommand
 from zoo.errors import INTERRUPTED, ZooError
@@ -121,6 +135,7 @@ def _zoo(
 app.command("run", cls=RecipeCommand)(run.run)
 app.command("resume", cls=Command)(resume.resume)
 app.command("colorize", cls=Command)(colorize.colorize)
+app.command("evaluate", cls=Command)(evaluate.evaluate)
 app.command("list", cls=Command)(list_.list_)
 app.command("show", cls=Command)(show.show)
 app.command("runs", cls=Command)(runs.runs)

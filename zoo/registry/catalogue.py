@@ -34,6 +34,18 @@ _SHOWN = 6
 Value = bool | int | float | str | list[int | float | str]
 
 
+class Preset(BaseModel):
+    """What `zoo evaluate` measures, and of which photographs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    summary: str = Field("", description="a line for people")
+    metrics: str = Field(description="metrics, with commas between")
+    first: int | None = Field(None, ge=1, description="take so many photographs, the first by the names of their files")
+    crop: int | None = Field(None, ge=16, description="cut out the middle square and scale it to this side, in pixels")
+    greys: bool = Field(False, description="measure photographs that have no colours, too")
+
+
 class Layer(BaseModel):
     """What one registry.toml may say."""
 
@@ -51,6 +63,7 @@ class Layer(BaseModel):
     )
     fields: dict[str, Any] = Field({}, description="fields of recipes, where a recipe leaves them out")
     recipes: dict[str, dict[str, Any]] = Field({}, description="recipes by name; `extends` names another to begin with")
+    presets: dict[str, Preset] = Field({}, description="what `zoo evaluate --preset` takes, by name")
     _text: str = ""
 
     @functools.cached_property
@@ -74,6 +87,7 @@ class Catalogue:
     fields: dict[str, Any] = field(default_factory=dict)
     recipes: dict[str, dict[str, Any]] = field(default_factory=dict)
     """As they are written: see `recipe` for what they come to."""
+    presets: dict[str, Preset] = field(default_factory=dict)
     layers: list[tuple[Path, Layer]] = field(default_factory=list)
     """What was merged, the nearest last."""
     project: Path | None = None
@@ -100,6 +114,18 @@ class Catalogue:
                 changes = {field: value for field, value in table.items() if field != "extends"}
                 table = overlay(self.recipes[name], changes)
             self.recipes[name] = table
+        self.presets |= layer.presets
+
+    def preset(self, name: str) -> Preset:
+        """Return what `zoo evaluate --preset` takes, by name.
+
+        Raises:
+            UsageError: there is none of that name.
+        """
+        if name not in self.presets:
+            known = sorted(self.presets)
+            raise UsageError(f"there is no preset {name!r}{did_you_mean(name, known)} (presets: {', '.join(known)})")
+        return self.presets[name]
 
     def recipe(self, name: str) -> dict[str, Any]:
         """Return a recipe by name: its own fields, over those of the recipe that it extends, over the default fields.

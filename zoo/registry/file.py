@@ -115,6 +115,7 @@ def entries(catalogue: Catalogue) -> Iterator[tuple[tuple[str, ...], Any, list[t
         "options": _nested(catalogue.options),
         "fields": catalogue.fields,
         "recipes": catalogue.recipes,
+        "presets": {name: preset.model_dump(exclude_unset=True) for name, preset in catalogue.presets.items()},
     }
     for keys, value in _leaves((), tables):
         yield keys, value, [catalogue.source(*keys)]
