@@ -31,7 +31,6 @@ def draw(curves: Curves) -> tuple[bytes, str]:
     Returns:
         A PNG file, and the same as an SVG element for a page.
     """
-    # Not by pyplot, whose state somebody's notebook has.
     plots: list[tuple[str, Curve, str, float | None]] = [
         *((name, curve, _METRIC, curves.grey.get(name)) for name, curve in curves.metrics.items()),
         *((f"loss {name}", curve, _LOSS, None) for name, curve in curves.losses.items()),
@@ -40,6 +39,7 @@ def draw(curves: Curves) -> tuple[bytes, str]:
     plots = [plot for plot in plots if plot[1].points][:MOST]
     rows = max(1, -(-len(plots) // _COLUMNS))
     width, height = 10.5, 2.2 * rows + 0.3
+    # Not by pyplot, whose state may be a notebook's.
     figure = Figure(figsize=(width, height), facecolor="white")
     # Fixed, in inches: a layout that measures its own text takes as long again as all the rest.
     figure.subplots_adjust(

@@ -89,15 +89,15 @@ def _samples(folder: Path) -> Iterator[str]:
     except OSError:
         return
     last = len(names) - 1
-    places = range(len(names)) if last < SAMPLES else (at * last // (SAMPLES - 1) for at in range(SAMPLES))
-    for place in places:
+    places = range(len(names)) if last < SAMPLES else [at * last // (SAMPLES - 1) for at in range(SAMPLES)]
+    for place in reversed(places):
         name = names[place]
         step = name.removeprefix("step-").removesuffix(".png")
         title = f"step {int(step):,}" if step.isdecimal() else name
         source = _text(f"samples/{quote(os.fsencode(name))}")
         yield (
-            f'<figure><a href="{source}"><img loading="lazy" src="{source}" alt="grey, coloured and original at '
-            f'{_text(title)}"></a><figcaption>{_text(title)}</figcaption></figure>'
+            f'<figure><figcaption>{_text(title)}</figcaption><a href="{source}"><img loading="lazy" src="{source}" '
+            f'alt="grey, coloured and original at {_text(title)}"></a></figure>'
         )
 
 

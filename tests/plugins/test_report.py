@@ -100,7 +100,7 @@ def test_a_resumed_run_goes_on(following_runs: None, drawn: list[int]) -> None:
     assert drawn == [4, 8]
     page = (run.path / PAGE).read_text("utf-8")
     assert "<svg>8</svg>" in page
-    assert re.findall(r"samples/step-(\d+)\.png\"><img", page) == ["00000004", "00000008"]
+    assert re.findall(r"samples/step-(\d+)\.png\"><img", page) == ["00000008", "00000004"]
 
 
 # ------------------------------------------------------------------------------------------------- when it writes
@@ -226,7 +226,7 @@ def test_names_and_values_are_escaped_and_samples_bounded(tmp_path: Path) -> Non
     assert "earlier" not in page
     shown = re.findall(r"samples/step-(\d+)\.png\"><img", page)
     assert len(shown) == len(set(shown)) == SAMPLES
-    assert (shown[0], shown[-1]) == ("00000000", "00000039")
+    assert (shown[-1], shown[0]) == ("00000000", "00000039")
     assert "http" not in page.replace("http-equiv", "")
 
 
