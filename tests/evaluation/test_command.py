@@ -22,9 +22,10 @@ def test_it_prints_a_table_and_writes_a_report(photos: Path, model: Path, tmp_pa
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
     assert lines[0].startswith("12 photographs of ")
-    assert lines[1].split()[:3] == ["number", "grey", "sepia"]
-    assert [line.split()[0] for line in lines[2:4]] == ["chroma_error", "colourfulness"]
-    assert re.search(r"\d+\.\d\d \[\d+\.\d\d, \d+\.\d\d\]", lines[2])
+    assert lines[1].startswith("sepia learned from 12 photographs of ")
+    assert lines[2].split()[:3] == ["number", "grey", "sepia"]
+    assert [line.split()[0] for line in lines[3:5]] == ["chroma_error", "colourfulness"]
+    assert re.search(r"\d+\.\d\d \[\d+\.\d\d, \d+\.\d\d\]", lines[3])
     assert "note: with 12 photographs, intervals are narrower than they should be" in done.stdout
     assert "12 of 12 measured" not in done.stdout
     assert (tmp_path / "evaluation" / "report.html").is_file()

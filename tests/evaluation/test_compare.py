@@ -15,7 +15,8 @@ from typer.testing import CliRunner, Result
 from zoo import UsageError, ZooError
 from zoo.cli.main import app
 from zoo.evaluation import comparing, comparison_page, sheets
-from zoo.evaluation.comparing import Row, choose, compare
+from zoo.evaluation.comparing import choose, compare
+from zoo.evaluation.comparison import Row
 from zoo.evaluation.versions import find_versions, parse_epochs
 from zoo.model import Model
 

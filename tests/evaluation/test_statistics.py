@@ -73,3 +73,13 @@ def test_where_nothing_is_drawn_there_is_no_interval() -> None:
     assert not Estimate(3.0).differs
     unknown = estimates(np.array([np.nan]), np.full((10, 1), np.nan))[0]
     assert (unknown.low, unknown.high) == (None, None)
+
+
+def test_a_number_that_draws_do_not_reach_has_no_interval() -> None:
+    values = np.arange(40.0)[:, None]
+    drawn = draws(40, 300, 0)
+    different = of_sets(lambda chosen: [float(len(set(values[chosen, 0])))], drawn)
+    (estimate,) = estimates(np.array([40.0]), different)
+    assert estimate == Estimate(40.0)
+    (same,) = estimates(np.array([0.1]), means(np.full((40, 1), 0.1), drawn))
+    assert (same.low, same.high) == (pytest.approx(0.1), pytest.approx(0.1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from zoo.evaluation.comparing import Comparison
+from zoo.evaluation.comparison import Comparison
 from zoo.files import printable
 
 

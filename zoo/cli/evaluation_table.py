@@ -30,6 +30,7 @@ def print_evaluation(evaluation: Evaluation, out: Path, console: Console | None 
         f"with 95% intervals; * is a difference that leaves out 0",
         soft_wrap=True,
     )
+    console.print(escape(evaluation.sepia), soft_wrap=True)
     rows = [_cells(evaluation, number) for number in evaluation.numbers]
     grey = evaluation.methods[0]
     brief = [title for title in rows[0] if " − " not in title or title.endswith(f" − {grey}")]

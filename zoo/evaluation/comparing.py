@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from zoo.errors import BrokenContractError, UsageError, ZooError
+from zoo.evaluation.comparison import Comparison, Row
 from zoo.evaluation.photographs import LARGEST, as_text
 from zoo.evaluation.saving import check_folder
 from zoo.evaluation.versions import Version
@@ -32,29 +32,6 @@ MOST = 100
 """Photographs that are compared where nobody says how many: of more, some that are spread over all of them."""
 PAGE, SHEET = "compare.html", "sheet-{}.png"
 """The files of a comparison."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """A photograph in all of its versions."""
-
-    name: str
-    cells: tuple[Path | str, ...]
-    """Of each column, a PNG file, or why there is none."""
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What came of it."""
-
-    page: Path
-    sheets: tuple[Path, ...]
-    photographs: int
-    on_page: int
-    """Photographs for which there was room on the page."""
-    columns: tuple[str, ...]
-    left_out: tuple[LeftOut, ...]
-    """What failed: photographs, or one model at one of them."""
 
 
 def choose(photos: Sequence[Path], limit: int | None = None) -> list[tuple[Path, str]]:

@@ -16,7 +16,7 @@ from PIL import Image
 from zoo.files import write_text
 
 if TYPE_CHECKING:
-    from zoo.evaluation.comparing import Row
+    from zoo.evaluation.comparison import Row
 
 BUDGET = 12_000_000
 """Bytes of all pictures together. A third comes on top of it in the page."""

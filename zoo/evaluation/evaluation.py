@@ -79,6 +79,12 @@ class Evaluation:
         """The methods that are models."""
         return self.methods[2:]
 
+    @property
+    def sepia(self) -> str:
+        """What the baseline `sepia` knows, in words."""
+        about = self.protocol["sepia"]
+        return f"sepia learned from {about['photographs']:,} photographs of {about['learned from']} ({about['split']})"
+
     def to_json(self) -> dict[str, Any]:
         """Return all but the pictures, as JSON has it; what is not a number is None."""
         return {

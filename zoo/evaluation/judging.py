@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UsageError
 from zoo.evaluation.evaluation import Evaluation, Number, Row
-from zoo.evaluation.photographs import LARGEST, Photographs, find_photographs
 from zoo.evaluation.protocol import Protocol, find_protocol
 from zoo.registry import ModelSource, Part, find_model
 from zoo.registry.contracts import Metric, Progress, Split
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from zoo.evaluation.baselines import Sepia
     from zoo.evaluation.measure import Measurements, Method
+    from zoo.evaluation.photographs import Photographs
     from zoo.model import Model
 
 FEW = 30
@@ -52,13 +52,15 @@ def evaluate(
         train: a folder or a data set that the baseline `sepia` learns from, if not the data's own training photographs.
         protocol: from `find_protocol`; by default, the standard one.
         device: where the models run: auto, cuda, cuda:1, mps or cpu.
-        scanned: is told how many files a data set has looked through.
+        scanned: is told how many files a data set has looked through, and how many photographs `sepia` learned from.
         measured: is told how many photographs have been measured.
 
     Raises:
         UsageError: there is no such model or data, or the same model is there twice.
         ZooError: a model cannot be loaded, or no photograph can be measured.
     """
+    from zoo.evaluation.photographs import LARGEST, find_photographs
+
     start = time.monotonic()
     protocol = protocol or find_protocol()
     contenders = load(models, device)
@@ -80,7 +82,7 @@ def evaluate(
     if protocol.first is not None and count < protocol.first:
         notes.append(f"the preset {protocol.preset} takes {protocol.first:,} photographs, and there are {count:,}")
     indices = spread(count, protocol.limit)
-    sepia, learned_from = _learn_sepia(photographs, indices, found.training)
+    sepia, learned_from = _learn_sepia(photographs, indices, found.training, scanned)
     methods = _methods(contenders, sepia, protocol)
     made = measure(
         photographs,
@@ -192,28 +194,33 @@ def _usable(metrics: Mapping[str, tuple[Part, Metric]], notes: list[str]) -> dic
 
 
 def _learn_sepia(
-    photographs: Photographs, indices: Sequence[int], training: Photographs | None
+    photographs: Photographs, indices: Sequence[int], training: Photographs | None, scanned: Progress | None
 ) -> tuple[Sequence[Sepia], dict[str, Any]]:
     from zoo.evaluation.baselines import LEARNED_FROM, Sepia, sepia_of_halves
     from zoo.evaluation.measure import training_photos
 
     seen = 0
+    total = min(LEARNED_FROM, len(indices if training is None else training))
 
     def counted(photos: Iterator[Tensor]) -> Iterator[Tensor]:
         nonlocal seen
         for photo in photos:
             seen += 1
+            if scanned is not None and seen < total:
+                scanned(seen, total)
             yield photo
+        if scanned is not None:
+            scanned(total, total)
 
     if training is not None:
         sepia: Sequence[Sepia] = [Sepia.learned(counted(training_photos(training, LEARNED_FROM)))]
         if seen:
             return sepia, {"learned from": training.data, "split": training.split, "photographs": seen}
     halves = [indices[0::2], indices[1::2]]
-    sepia = sepia_of_halves(lambda half: counted(training_photos(photographs, LEARNED_FROM, halves[half])))
+    sepia = sepia_of_halves(lambda half: counted(training_photos(photographs, LEARNED_FROM // 2, halves[half])))
     about = {
         "learned from": photographs.data,
-        "split": "the photographs that are measured, each half from the other half",
+        "split": "those that are measured, each half from the other half",
         "photographs": seen,
     }
     return sepia, about

@@ -17,6 +17,8 @@ from zoo.evaluation.statistics import Estimate
 
 _POINTS = 1500
 """Photographs in a plot, at most."""
+_MANY = 300
+"""With so many, dots are smaller."""
 _COLOURS = ("#c2410c", "#1d4ed8", "#047857", "#9333ea", "#b45309", "#0e7490", "#be123c", "#4d7c0f")
 """Of models, in their order."""
 _BASELINES = ("#737373", "#a16207")
@@ -51,7 +53,7 @@ def _lead(evaluation: Evaluation) -> str:
     return (
         f"{photographs['measured']:,} photographs of <code>{escape(photographs['data'])}</code> "
         f"({escape(photographs['split'])}), preset {escape(preset)}. Each was made grey, coloured, and compared with "
-        "itself at its own size."
+        f"itself at its own size. The baseline {escape(evaluation.sepia)}."
     )
 
 
@@ -127,7 +129,8 @@ def _intervals(evaluation: Evaluation, number: Number) -> str:
             f'<path d="M{left:.1f} {y}H{right:.1f}" stroke-width="2"/><circle cx="{x:.1f}" cy="{y}" r="3.5"/></g>'
         )
     height = 4 + step * len(found)
-    return f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img">{"".join(lines)}</svg>'
+    size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
+    return f'<svg {size} aria-hidden="true">{"".join(lines)}</svg>'
 
 
 def _colour(evaluation: Evaluation, method: str) -> str:
@@ -167,13 +170,13 @@ def _scatter(
         f'<text x="{left - 5}" y="{side - (value - low) * scale + 4:.0f}" text-anchor="end">{value:g}</text>'
         for value in _ticks(low, high)
     )
-    colour = _colour(evaluation, model)
+    colour, dot = _colour(evaluation, model), 5 if len(pairs) < _MANY else 3
     name = escape(number.name)
     return (
         f'<figure><svg viewBox="0 0 {side + left} {side + bottom}" role="img" aria-label="{name} of {escape(model)} '
         f'over that of grey"><path class="axis" d="M{left} 8V{side}H{side + left - 8}"/>'
         f'<path class="diagonal" d="M{left} {side}L{side + left - 16} 16"/>'
-        f'<path d="{points}" stroke="{colour}" stroke-width="5" stroke-linecap="round" opacity=".55"/>{ticks}'
+        f'<path d="{points}" stroke="{colour}" stroke-width="{dot}" stroke-linecap="round" opacity=".6"/>{ticks}'
         f'<text x="{left + side / 2:.0f}" y="{side + 30}" text-anchor="middle">{name} of grey</text></svg>'
         f"<figcaption><b>{escape(model)}</b>, {name}: a dot is a photograph. It is better than grey "
         f"for {int(below.sum()):,} of {len(pairs):,} (the dots {where} the line).</figcaption></figure>"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageDraw, ImageFont
 
 if TYPE_CHECKING:
-    from zoo.evaluation.comparing import Row
+    from zoo.evaluation.comparison import Row
 
 WIDEST, TALLEST = 6000, 6000
 """Pixels of a sheet. One row fits in any case."""

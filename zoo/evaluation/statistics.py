@@ -99,4 +99,9 @@ def _estimate(value: float, resampled: Floats | None, level: float) -> Estimate:
     if resampled is None or not np.isfinite(resampled).all():
         return Estimate(float(value))
     low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
+    rounding = 1e-9 * max(1.0, abs(value))
+    if not low - rounding <= value <= high + rounding:
+        # Photographs that are drawn twice are fewer different ones. Of a number that feels it as much as that, such as
+        # how many colours there are at all, draws do not say how certain it is.
+        return Estimate(float(value))
     return Estimate(float(value), float(low), float(high))
