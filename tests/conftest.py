@@ -49,6 +49,8 @@ def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, str(tmp_path / ".xdg" / name.lower()))
     for name in ("ZOO_PLUGINS", "ZOO_STRICT", "PYTHONSAFEPATH"):
         monkeypatch.delenv(name, raising=False)
+    # Its curves take longer to draw than most runs of a test last; tests/plugins/test_report.py has it back.
+    monkeypatch.setattr("zoo_report.plugin.follow", lambda run: None)
     monkeypatch.chdir(tmp_path)
     registry.get.cache_clear()
 

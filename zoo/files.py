@@ -18,6 +18,8 @@ CRITIC = "critic.safetensors"
 """The critic that goes with it."""
 LAST_MODEL = "last.safetensors"
 """The newest model of a run."""
+EPOCH_MODEL = "epoch-{}.safetensors"
+"""The model of an epoch that a run kept."""
 
 _REASONS = {
     errno.ENOSPC: "the disk is full",

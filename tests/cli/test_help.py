@@ -36,7 +36,9 @@ def test_summaries_are_wrapped_not_cut(columns: int, monkeypatch: pytest.MonkeyP
         assert whole in sentence(text)
 
 
-@pytest.mark.parametrize("command", ["run", "resume", "colorize", "list", "show", "runs", "check", "plugins", "plugin"])
+@pytest.mark.parametrize(
+    "command", ["run", "resume", "colorize", "compare", "list", "show", "runs", "check", "plugins", "plugin"]
+)
 def test_no_help_is_wider_than_the_terminal(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = sentence(shown(command))
     monkeypatch.setenv("COLUMNS", "40")

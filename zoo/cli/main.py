@@ -12,6 +12,7 @@ from zoo.cli import commands
 from zoo.cli.commands import (
     check,
     colorize,
+    compare,
     evaluate,
     init,
     list_,
@@ -136,6 +137,7 @@ app.command("run", cls=RecipeCommand)(run.run)
 app.command("resume", cls=Command)(resume.resume)
 app.command("colorize", cls=Command)(colorize.colorize)
 app.command("evaluate", cls=Command)(evaluate.evaluate)
+app.command("compare", cls=Command)(compare.compare)
 app.command("list", cls=Command)(list_.list_)
 app.command("show", cls=Command)(show.show)
 app.command("runs", cls=Command)(runs.runs)

@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from zoo.errors import ZooError
-from zoo.files import CRITIC, LAST_MODEL, MODEL, duplicate
+from zoo.files import CRITIC, EPOCH_MODEL, LAST_MODEL, MODEL, duplicate
 from zoo.model import save_critic, save_model
 from zoo.training.checkpoint import Saver, load_checkpoint
 from zoo.training.meter import Meter
@@ -114,7 +114,7 @@ class Checkpointing:
         chosen = {
             LAST_MODEL: validated or is_first,
             MODEL: (validated and is_best) or is_first,
-            f"epoch-{milestone}.safetensors": milestone is not None,
+            EPOCH_MODEL.format(milestone): milestone is not None,
         }
         return [name for name, wanted in chosen.items() if wanted]
 

@@ -1,0 +1,1 @@
+"""A page for every run: curves, samples over time, the recipe."""
