@@ -17,6 +17,12 @@ def zoo_components(register: Register) -> None:
         best="highest",
     )
     register.metric(
+        "colourfulness-absolute",
+        "zoo_metrics.colours:AbsoluteColourfulness",
+        summary="As the literature has it, of results and of originals",
+        best="highest",
+    )
+    register.metric(
         "variety",
         "zoo_metrics.colours:Variety",
         summary="Spread of mean colours, to the originals': 0 is mode collapse",

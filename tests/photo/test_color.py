@@ -230,6 +230,15 @@ def test_colourfulness_is_the_papers() -> None:
     assert color.colourfulness(rgb[0]).shape == ()
 
 
+def test_colourfulness_of_the_common_implementation_is_lower() -> None:
+    rgb = torch.randint(0, 256, (3, 20, 30), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
+    r, g, b = rgb.numpy().astype(np.float64)
+    rg, yb = abs(r - g), abs((r + g) / 2 - b)
+    expected = np.hypot(rg.std(), yb.std()) + 0.3 * np.hypot(rg.mean(), yb.mean())
+    assert color.colourfulness(rgb, signed=False).item() == pytest.approx(expected, rel=1e-5)
+    assert color.colourfulness(rgb, signed=False) < color.colourfulness(rgb)
+
+
 def test_greys_are_not_colourful() -> None:
     assert color.colourfulness(torch.arange(64, dtype=torch.uint8).reshape(1, 8, 8).expand(3, 8, 8)) == 0
 

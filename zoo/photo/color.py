@@ -165,20 +165,24 @@ def join(lightness: Tensor, ab: Tensor) -> Tensor:
     return rgb
 
 
-def colourfulness(rgb: Tensor) -> Tensor:
+def colourfulness(rgb: Tensor, *, signed: bool = True) -> Tensor:
     """Measure how colourful pictures look: 0 for greys, about 33 for "moderately", 109 for "extremely colourful".
 
     Hasler and Süsstrunk, "Measuring colourfulness in natural images" (2003), in their units: sRGB from 0 to 255.
 
     Args:
         rgb: (..., 3, H, W), in [0, 1], or uint8 in [0, 255].
+        signed: the differences of opponent colours are, in the paper. The common implementation takes their absolute
+            values.
 
     Returns:
         (...): one number per picture.
     """
     with _full_precision(rgb):
         red, green, blue = (_as_float(rgb) * 255.0).flatten(-2).unbind(-2)
-        red_green, yellow_blue = red - green, (red + green) / 2 - blue  # signed
+        red_green, yellow_blue = red - green, (red + green) / 2 - blue
+        if not signed:
+            red_green, yellow_blue = red_green.abs(), yellow_blue.abs()
         spread = (red_green.var(-1, correction=0) + yellow_blue.var(-1, correction=0)).sqrt()
         return spread + 0.3 * torch.hypot(red_green.mean(-1), yellow_blue.mean(-1))
 
