@@ -155,7 +155,7 @@ def test_listeners_that_fail_and_sleep_hold_nothing_up(followed: Path) -> None:
     assert "Traceback" not in answer.stdout + answer.stderr
     info = Run.open("runs/mine").info
     assert (info["state"], info["progress"]["steps"]) == ("finished", 20)
-    assert set(info["listeners"]) == {"failing", "sleeping"}
+    assert set(info["listeners"]) == {"failing", "report", "sleeping"}
 
 
 def test_a_generator_of_the_wrong_shape_is_told_before_it_trains(followed: Path) -> None:
