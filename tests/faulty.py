@@ -301,6 +301,82 @@ def meddling() -> Callable[[Picture, Picture], Tensor]:
     return lambda fake, real: fake.chroma.mul_(0.5).mean()
 
 
+def shares() -> Callable[[Picture, Picture], dict[str, Tensor]]:
+    """Make a metric of several numbers that is right."""
+    return lambda fake, real: {"a": fake.chroma[:, 0].abs().mean(), "b": fake.chroma[:, 1].abs().mean()}
+
+
+class Extent:
+    """A metric over whole sets that is right."""
+
+    smallest = 2
+
+    def __call__(self, fake: Picture, real: Picture) -> Tensor:
+        return self.compare(self.features(fake), self.features(real))
+
+    def features(self, picture: Picture) -> Tensor:
+        return picture.chroma.mean(dim=(2, 3))
+
+    def compare(self, fake: Tensor, real: Tensor) -> Tensor:
+        return (fake.std(dim=0) - real.std(dim=0)).norm()
+
+
+class SaysOtherwise(Extent):
+    """Calling it comes to something else."""
+
+    def __call__(self, fake: Picture, real: Picture) -> Tensor:
+        return super().__call__(fake, real) + 1
+
+
+class Relative(Extent):
+    """Keeps of a picture what depends on the others."""
+
+    def features(self, picture: Picture) -> Tensor:
+        return super().features(picture) - super().features(picture).mean(dim=0)
+
+
+class OfPixels(Extent):
+    """Keeps more of larger pictures."""
+
+    def features(self, picture: Picture) -> Tensor:
+        return picture.chroma.flatten(1)
+
+
+class Flat(Extent):
+    """Keeps a number without a row."""
+
+    def features(self, picture: Picture) -> Tensor:
+        return picture.chroma.mean(dim=(1, 2, 3))
+
+
+class Rounded(Extent):
+    """Keeps whole numbers."""
+
+    def features(self, picture: Picture) -> Tensor:
+        return (100 * super().features(picture)).long()
+
+
+class FromNone(Extent):
+    """Needs no picture at all."""
+
+    smallest = 0
+
+
+def unnamed() -> Callable[[Picture, Picture], dict[str, Tensor]]:
+    """Make a metric of several numbers, without one."""
+    return lambda fake, real: {}
+
+
+def numbered() -> Callable[[Picture, Picture], dict[int, Tensor]]:
+    """Make a metric of several numbers without names."""
+    return lambda fake, real: {1: fake.chroma.mean()}
+
+
+def maps() -> Callable[[Picture, Picture], dict[str, Tensor]]:
+    """Make a metric of names for what are no numbers."""
+    return lambda fake, real: {"map": fake.chroma}
+
+
 class Misspelt:
     """Implements a hook that is none."""
 

@@ -8,7 +8,7 @@ everything before it. What they cannot say: gradients, and so penalties; and whe
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -44,7 +44,7 @@ SMALL: dict[Kind, dict[str, str]] = {
     "generator": {"base": "4", "encoder": "tu-test_resnet", "weights": "none"},
     "critic": {"base": "4"},
     "loss": {"net": "test_resnet", "weights": "random"},
-    "metric": {},
+    "metric": {"net": "test_resnet", "weights": "random"},
 }
 ENCODERS = {"smp-dpt": "tu-test_vit"}
 
@@ -164,7 +164,8 @@ def compare(loss: Any, fake: Picture, real: Picture) -> list[Tensor]:
 
 def measure(metric: Any, fake: Picture, real: Picture) -> list[Tensor]:
     with torch.inference_mode():
-        return [metric(fake, real)]
+        found = metric(fake, real)
+        return list(found.values()) if isinstance(found, Mapping) else [found]
 
 
 FORWARD: dict[Kind, Callable[[Any, Picture, Picture], list[Tensor]]] = {

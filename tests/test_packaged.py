@@ -20,9 +20,10 @@ from zoo.tensors import save_tensors
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what third parties warn about while they are imported
     import timm
-    from zoo_losses import features
     from zoo_losses.perceptual import Perceptual
     from zoo_smp import model as models
+
+    from zoo import features
 
 NET = "test_resnet"
 WORDS = {"what": "the weights of net", "instead": "weights=none"}

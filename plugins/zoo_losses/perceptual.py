@@ -7,8 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from zoo.features import Weights, shared_network
 from zoo.registry.contracts import Picture
-from zoo_losses.features import Weights, shared_network
 
 # The last ReLU before each of VGG's first four poolings: relu1_2, relu2_2, relu3_3 and relu4_3 of VGG-16.
 LAYERS = (0, 1, 2, 3)

@@ -23,8 +23,9 @@ from zoo.training.trainer import Trainer
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what third parties warn about while they are imported
-    from zoo_losses import features
     from zoo_losses.perceptual import Gram, Perceptual, gram
+
+    from zoo import features
 
 
 NET = "test_resnet"

@@ -12,7 +12,7 @@ from typing import Any
 import faulty
 import pytest
 import torch
-from faulty import Diary, Game, Gen, Judge, Photos, difference, distance
+from faulty import Diary, Extent, Game, Gen, Judge, Photos, difference, distance, shares
 from torch import Tensor
 from typer.testing import CliRunner, Result
 
@@ -70,6 +70,15 @@ WRONG: list[tuple[Kind, Callable[..., Any], str, str]] = [
     ("metric", faulty.nothing, "metric made", "what the factory returns (object) cannot be called"),
     ("metric", faulty.per_pixel, "number", "it returns a tensor of shape (1, 2, 64, 64), expected one number"),
     ("metric", faulty.meddling, "same number", "the same pictures give"),
+    ("metric", faulty.FromNone, "metric made", "smallest is 0: it must be a whole number of pictures above 0"),
+    ("metric", faulty.unnamed, "number", "it returns an empty mapping, expected numbers by name"),
+    ("metric", faulty.numbered, "number", "it returns numbers by name, one of them named 1, which is no text"),
+    ("metric", faulty.maps, "number", "for 'map' it returns a tensor of shape (1, 2, 64, 64), expected one number"),
+    ("metric", faulty.SaysOtherwise, "one by one", "compare(…) of the features returns 0.0"),
+    ("metric", faulty.Relative, "one by one", "a picture has other features alone than among others: they are 100"),
+    ("metric", faulty.OfPixels, "one by one", "a picture of another size has 9600 features, where others have 8192"),
+    ("metric", faulty.Flat, "one by one", "features of 4 pictures have the shape (4,), expected (4, F)"),
+    ("metric", faulty.Rounded, "one by one", "features are torch.int64, expected float32 or float64"),
     ("tracker", faulty.nothing, "tracker made", "object has no method that is marked @hookimpl"),
     ("tracker", faulty.Misspelt, "tracker made",
      "implements zoo_metriks, which is no hook of this zoo: did you mean 'zoo_me"),
@@ -136,6 +145,14 @@ def test_what_is_no_failure_is_noted() -> None:
     )
     assert results("generator", Bounded)["unbounded"][0] == "noted"
 
+    def largest() -> Callable[[LabPicture, LabPicture], Tensor]:
+        """No mean over pictures."""
+        return lambda fake, real: (fake.chroma - real.chroma).abs().max()
+
+    verdict, message = results("metric", largest)["one by one"]
+    assert verdict == "noted"
+    assert message.endswith("what is no mean over pictures needs the methods features and compare")
+
     # A class of this function's own cannot be pickled.
     class Local(Photos):
         """Local."""
@@ -153,6 +170,8 @@ def test_what_is_right_passes() -> None:
     check_loss(Game)
     check_dataset(Photos)
     check_metric(distance)
+    check_metric(shares)
+    check_metric(Extent)
     check_tracker(Diary)
     check_critic("patch:base=2,layers=1")
     assert {name.removeprefix("check_") for name in globals() if name.startswith("check_")} == {*KINDS} - {"model"}

@@ -255,7 +255,7 @@ def test_metrics_stand_beside_those_of_grey() -> None:
 
 def test_the_model_is_the_best_one_and_the_newest_lies_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
     scores = iter([3.0, 1.0, 2.0, 4.0])
-    monkeypatch.setattr("zoo_metrics.metrics.ChromaError.__call__", lambda *_: 9.0)
+    monkeypatch.setattr("zoo_metrics.pixels.ChromaError.__call__", lambda *_: 9.0)
     validate = zoo.training.loop.validate
 
     def scored(*arguments: Any) -> Any:

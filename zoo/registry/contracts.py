@@ -25,12 +25,15 @@ not options: zoo fills them in, if the factory has them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+Measured: TypeAlias = "Tensor | float | Mapping[str, Tensor | float]"
+"""What a metric returns: a number, or several by name. {"effective": 3.2} of `bins` is measured as `bins.effective`."""
 
 Kind: TypeAlias = Literal["generator", "critic", "loss", "dataset", "metric", "tracker", "model"]
 """A kind of component."""
@@ -126,10 +129,32 @@ class AdversarialLoss(Protocol):
 
 
 class Metric(Protocol):
-    """Measures coloured pictures against their originals: all validation images of a run, at once."""
+    """Measures coloured pictures against their originals: all validation images of a run, at once.
 
-    def __call__(self, fake: Picture, real: Picture) -> Tensor | float:
-        """Return a number."""
+    Its value for several pictures is the mean of those of each: what is not one is a `SetMetric`. The metric that
+    chooses the best model returns a single number; `best`, with which it is registered, is said of all that it returns.
+    May be a `torch.nn.Module`: then zoo moves it to the device.
+
+    An integer attribute `smallest` (1 where there is none) says how many pictures it needs before it says something.
+    With fewer it is not called.
+    """
+
+    def __call__(self, fake: Picture, real: Picture) -> Measured:
+        """Return a number, or several by name."""
+
+
+class SetMetric(Metric, Protocol):
+    """A metric over a whole set, whose pictures may come one after another and in different sizes.
+
+    What it returns when it is called is what `compare` makes of the `features` of both. Rows belong to pictures, so a
+    bootstrap can draw them anew; an attribute `resampled = False` says that this costs too much, or means nothing.
+    """
+
+    def features(self, picture: Picture) -> Tensor:
+        """Return what it keeps of each picture: (N, F), float32 or float64, on any device; F whatever the size."""
+
+    def compare(self, fake: Tensor, real: Tensor) -> Measured:
+        """Compare the features of two sets, (N, F) each."""
 
 
 class PhotoDataset(Protocol):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeGuard
 
+from zoo.errors import BrokenContractError
+from zoo.registry.contracts import SetMetric
 from zoo.registry.offers import Component
 
 
@@ -19,12 +22,50 @@ def what_is_wrong(made: Any, component: Component) -> str:
             lacking = [method for method in ("__len__", "__getitem__") if not hasattr(made, method)]
             return f"{what} is no data set: it lacks {lacking[0]}" if lacking else ""
         case "metric":
-            return "" if callable(made) else f"{what} cannot be called"
+            return _of_metric(made, what)
         case "model":
             return ""
         case "tracker":
             # Its hooks are looked for when it begins to listen.
             return ""
+
+
+def is_set_metric(made: Any) -> TypeGuard[SetMetric]:
+    """Whether a metric compares whole sets by the features of their pictures."""
+    return all(callable(getattr(made, method, None)) for method in ("features", "compare"))
+
+
+def numbers_of(measured: Any, name: str) -> dict[str, float]:
+    """Return what a metric of this name returned by full names: `name`, or `name.key` of several.
+
+    Raises:
+        BrokenContractError: it is something else: "it returns NoneType, expected one number".
+    """
+    if not isinstance(measured, Mapping):
+        return {name: _number(measured, "it returns")}
+    if not measured:
+        raise BrokenContractError("it returns an empty mapping, expected numbers by name")
+    if strange := [key for key in measured if not isinstance(key, str)]:
+        raise BrokenContractError(f"it returns numbers by name, one of them named {strange[0]!r}, which is no text")
+    return {f"{name}.{key}": _number(value, f"for {key!r} it returns") for key, value in measured.items()}
+
+
+def _number(value: Any, it_returns: str) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError, RuntimeError):
+        shape = getattr(value, "shape", None)
+        what = type(value).__name__ if shape is None else f"a tensor of shape {tuple(shape)}"
+        raise BrokenContractError(f"{it_returns} {what}, expected one number") from None
+
+
+def _of_metric(made: Any, what: str) -> str:
+    if not callable(made):
+        return f"{what} cannot be called"
+    smallest = getattr(made, "smallest", 1)
+    if not isinstance(smallest, int) or smallest < 1:
+        return f"smallest is {smallest!r}: it must be a whole number of pictures above 0"
+    return ""
 
 
 def _of_network(made: Any, what: str) -> str:

@@ -64,7 +64,13 @@ DATASET: tuple[Check, ...] = (
     datasets.worker,
     datasets.fingerprint,
 )
-METRIC: tuple[Check, ...] = (metrics.metric_made, metrics.number, metrics.originals, metrics.same_number)
+METRIC: tuple[Check, ...] = (
+    metrics.metric_made,
+    metrics.number,
+    metrics.originals,
+    metrics.same_number,
+    metrics.one_by_one,
+)
 TRACKER: tuple[Check, ...] = (trackers.tracker_made, trackers.whole_run)
 MODEL: tuple[Check, ...] = (models.model_loads, models.colours, models.critic, models.card)
 CONTRACTS: dict[Kind, tuple[Check, ...]] = {

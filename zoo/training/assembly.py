@@ -25,7 +25,7 @@ from zoo.registry.part import names_of
 from zoo.registry.spec import names_in
 from zoo.training.checkpoint import load_checkpoint
 from zoo.training.distributed import Distributed
-from zoo.training.guards import CheckedPhotos, checked_metric
+from zoo.training.guards import CheckedMetric, CheckedPhotos
 from zoo.training.objective import Objective
 
 
@@ -41,7 +41,7 @@ class Assembly:
     """What it trains on."""
     val_photos: PhotoDataset
     """What it is validated on, and never trains on; the training photographs where there are no others."""
-    metrics: dict[str, Metric]
+    metrics: dict[str, CheckedMetric]
     """What validation measures, by name. The first one says which model is the best."""
     augment: Augmentation
     device: torch.device
@@ -116,13 +116,17 @@ def assemble(
         photos=photos,
         val_photos=val_photos if len(val_photos) else photos,
         metrics={
-            name: checked_metric(metric.make(), metric.component)
+            name: CheckedMetric(_on(place, metric.make()), metric.component, name)
             for name, metric in zip(names_of(plan.metrics), plan.metrics, strict=True)
         },
         augment=Augmentation.parse(recipe.augment),
         device=place,
         dtype=pick_dtype(recipe.precision, place, generator),
     )
+
+
+def _on(device: torch.device, made: Metric) -> Metric:
+    return made.to(device) if isinstance(made, nn.Module) else made
 
 
 def init_from(assembly: Assembly, source: ModelSource) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from zoo.errors import BrokenContractError
 from zoo.registry.contracts import Metric, PhotoDataset, Picture
+from zoo.registry.made import numbers_of
 from zoo.registry.offers import Component
 
 _SMALLEST_PHOTO = 16
@@ -42,18 +43,26 @@ class CheckedPhotos:
         return photo
 
 
-def checked_metric(metric: Metric, component: Component) -> Metric:
-    """Return a metric whose number is looked at."""
+class CheckedMetric:
+    """A metric whose numbers are looked at, and given their full names."""
 
-    def measure(fake: Picture, real: Picture) -> Tensor | float:
-        value = metric(fake, real)
+    def __init__(self, metric: Metric, component: Component, name: str) -> None:
+        self._metric = metric
+        self._component = component
+        self._name = name
+        self.smallest: int = getattr(metric, "smallest", 1)
+        """How many pictures it needs."""
+
+    def __call__(self, fake: Picture, real: Picture) -> dict[str, float]:
+        """Return its number by its name, or several as `name.key`.
+
+        Raises:
+            ZooError: it returns something else.
+        """
         try:
-            return float(value)
-        except (TypeError, ValueError, RuntimeError):
-            what = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
-            raise component.broken(f"it returns {what}, expected one number") from None
-
-    return measure
+            return numbers_of(self._metric(fake, real), self._name)
+        except BrokenContractError as error:
+            raise self._component.broken(str(error)) from None
 
 
 def checked_scalar(value: Tensor, component: Component, what: str = "it") -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.data.picture import LabPicture
-from zoo.errors import ZooError
+from zoo.errors import UsageError, ZooError
 from zoo.memory import memory_for
 from zoo.networks import predict_chroma
 from zoo.photo.scaling import central_crop
@@ -25,6 +25,7 @@ def validation_images(assembly: Assembly) -> Tensor:
 
     Raises:
         ZooError: none of them can be read.
+        UsageError: there are too few for the metric that chooses the best model.
     """
     count = min(len(assembly.val_photos), assembly.recipe.val_images)
     crops = []
@@ -35,6 +36,12 @@ def validation_images(assembly: Assembly) -> Tensor:
             problem = error
     if not crops:
         raise ZooError(f"no validation photograph can be read; the last error: {problem}")
+    for name, metric in list(assembly.metrics.items())[:1]:
+        if len(crops) < metric.smallest:
+            raise UsageError(
+                f"metric {name} needs {metric.smallest} validation photographs to choose the best model by; there "
+                f"{'is' if len(crops) == 1 else 'are'} {len(crops)}: write another metric first, or a larger val_images"
+            )
     return torch.stack(crops)
 
 
@@ -94,7 +101,18 @@ def _greys(real: LabPicture) -> LabPicture:
 
 
 def _measured(assembly: Assembly, fake: LabPicture, real: LabPicture) -> dict[str, float]:
-    return {name: float(metric(fake, real)) for name, metric in assembly.metrics.items()}
+    measured: dict[str, float] = {}
+    for place, (name, metric) in enumerate(assembly.metrics.items()):
+        if len(fake.chroma) < metric.smallest:
+            continue
+        numbers = metric(fake, real)
+        if place == 0 and name not in numbers:
+            raise UsageError(
+                f"metric {name} returns several numbers ({', '.join(numbers)}), and the first metric chooses the best "
+                "model by a single one: write a metric that returns one before it"
+            )
+        measured |= numbers
+    return measured
 
 
 def _grid(columns: list[Tensor]) -> Tensor:

@@ -1,4 +1,4 @@
-"""A network that was trained on photographs, whose features several losses share."""
+"""Networks that were trained on photographs, whose features losses and metrics look at."""
 
 from __future__ import annotations
 
