@@ -32,7 +32,7 @@ def zoo_components(register: Register) -> None:
         "zoo_metrics.colours:Bins",
         summary="Effective number of a*b* bins, share covered",
         best="highest",
-        healthy={"effective": (0.15, 1.5)},
+        healthy={"effective": (0.04, 1.5)},
     )
     register.metric("lpips", "zoo_metrics.perceptual:LPIPS", summary="Perceptual distance, learned, over VGG-16")
     register.metric(

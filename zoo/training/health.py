@@ -17,7 +17,7 @@ from zoo.training.assembly import Assembly
 from zoo.training.validation import FAKE, MARGIN, REAL
 
 WARM_UP, WARM_UP_STEPS = 0.25, 200
-"""Share of the run, and steps, after which a number counts that never was in its range. The first pictures are grey."""
+"""Share of the run, and steps, after which a number counts that always was below its range, as those of grey are."""
 PATIENCE = 2
 """Validations in a row at which a number is outside of its range, before that is an alarm."""
 ACCURACY: Range = (0.02, 1.0)
@@ -48,7 +48,7 @@ class Health:
         for name in self.ranges.keys() & numbers.keys():
             (low, high), value = self.ranges[name], numbers[name]
             inside = low <= value <= high
-            if inside or (progress >= WARM_UP and step >= WARM_UP_STEPS):
+            if value >= low or (progress >= WARM_UP and step >= WARM_UP_STEPS):
                 self._counting.add(name)
             self.is_good &= inside
             self._outside[name] = 0 if inside or name not in self._counting else self._outside.get(name, 0) + 1
