@@ -253,9 +253,14 @@ def test_weights_read_back_to_the_last_digit() -> None:
 def test_every_shipped_component_keeps_all_its_options_in_text() -> None:
     known = registry.get()
     for component in known.components:
-        required = {"smp": {}, "folder": {"path": "/x"}, "torchvision": {"name": "STL10"}}.get(component.name, {})
         if component.kind in ("tracker", "model"):
             continue
+        required = {
+            "folder": {"path": "/x"},
+            "torchvision": {"name": "STL10"},
+            "fd": {"net": "test_resnet"},
+            "kid": {"net": "test_resnet"},
+        }.get(component.name, {})
         part = known.part(component.kind, Spec(component.qualified, required))
         options = {option.name for option in options_of(component.factory(), component.kind)}
         assert set(part.spec.options) == options, component

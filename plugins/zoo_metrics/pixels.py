@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from zoo.photo import color
@@ -109,6 +108,11 @@ def _saturation(chroma: Tensor) -> Tensor:
     return (seventh / (seventh + 25.0**7)).sqrt()
 
 
+_RADIUS = 5
+_GAUSSIAN = [math.exp(-((place / 1.5) ** 2) / 2) for place in range(-_RADIUS, _RADIUS + 1)]
+_WINDOW = [weight / sum(_GAUSSIAN) for weight in _GAUSSIAN]
+
+
 def structural_similarity(first: Tensor, second: Tensor) -> Tensor:
     """Compare pictures of the range [0, 1], (N, C, H, W) of at least 11 pixels a side: (N,), the mean over channels."""
     # Around 0, squares lose less of their digits.
@@ -125,8 +129,12 @@ def structural_similarity(first: Tensor, second: Tensor) -> Tensor:
 
 def _blurred(pictures: Tensor) -> Tensor:
     """Take the mean under a Gaussian window, where all of it is inside."""
-    channels = pictures.shape[1]
-    place = torch.arange(-5, 6, dtype=pictures.dtype, device=pictures.device)
-    window = torch.softmax(-(place / 1.5).square() / 2, 0).expand(channels, 1, 1, 11)
-    across = F.conv2d(pictures, window, groups=channels)
-    return F.conv2d(across, window.mT, groups=channels)
+    for side in (-1, -2):
+        inside = pictures.shape[side] - 2 * _RADIUS
+        # Shifted pictures, added up: a third of the time of a convolution with one channel per group.
+        shifted = [pictures.narrow(side, place, inside) for place in range(len(_WINDOW))]
+        total = shifted[0] * _WINDOW[0]
+        for one, weight in zip(shifted[1:], _WINDOW[1:], strict=True):
+            total.add_(one, alpha=weight)
+        pictures = total
+    return pictures
