@@ -197,7 +197,7 @@ def test_another_plugin_of_the_same_name_changes_nothing_that_was_resolved_befor
     after = resolve(before.recipe)
     assert after.recipe == before.recipe
     assert {part["plugin"] for part in after.provenance()} == {"unet", "critics", "losses", "datasets", "metrics"}
-    assert names_of(after.metrics) == ["chroma_error", "psnr", "colourfulness", "variety"]
+    assert names_of(after.metrics) == ["chroma_error", "psnr", "colourfulness", "variety", "bins"]
 
 
 def test_names_that_stand_alone_mean_the_plugins_that_it_was_made_with(install: Any) -> None:

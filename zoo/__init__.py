@@ -17,7 +17,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UsageError, ZooError
-from zoo.events import RunInfo, Status
+from zoo.events import Alarm, RunInfo, Status
 from zoo.registry.hookspecs import Commands, Register, hookimpl
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from zoo.training import train
 
 __all__ = [
+    "Alarm",
     "Commands",
     "Model",
     "Recipe",

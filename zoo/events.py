@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,3 +50,30 @@ class Status:
             "skipped": self.skipped,
             "losses": self.losses,
         }
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A number that validations measured, outside of its healthy range for several of them: the run may collapse."""
+
+    step: int
+    name: str
+    """As among the validation metrics."""
+    value: float
+    low: float
+    """The range's ends; infinite where it has none."""
+    high: float
+    validations: int
+    """How many in a row."""
+
+    def __str__(self) -> str:
+        side, end = ("above", self.high) if self.value > self.high else ("below", self.low)
+        where = f"{side} {end:.3g}" if math.isfinite(self.value) else "not a number"
+        return f"{self.name} is {self.value:.3g}, {where}, at {self.validations} validations in a row"
+
+    def as_line(self, step: int) -> dict[str, Any]:
+        """Return it as a line of metrics.jsonl, among those of a step: its own, or the one that was rolled back to."""
+        numbers = {"value": self.value, "low": self.low, "high": self.high}
+        known = {name: number if math.isfinite(number) else None for name, number in numbers.items()}
+        about = {"name": self.name, "step": self.step, **known, "validations": self.validations, "text": str(self)}
+        return {"step": step, "alarm": about}

@@ -120,6 +120,10 @@ class Recipe(BaseModel):
     )
     val_every: int | None = Field(None, ge=1, description="steps between validations; otherwise one per epoch")
     val_images: int = Field(64, ge=1, description="validation images, at the most")
+    on_collapse: Literal["warn", "stop", "rollback"] = Field(
+        "warn",
+        description="where validations raise an alarm: say so, end, or go back to when all was well, the critic slower",
+    )
     keep_epochs: Annotated[tuple[int, ...], BeforeValidator(_listed)] = Field(
         (), description="epochs whose model and checkpoint are never removed, such as 50,100"
     )

@@ -25,6 +25,10 @@ class _Penalized:
     over their number, so that a critic of many patches is held back as one with a single logit is.
     """
 
+    undecided = 0.0
+    # A critic with logits of 7.5 and -7.5 is sure to 1 in 2000; the widest in healthy runs was 3.
+    healthy_margin = (-2.0, 15.0)
+
     def __init__(self, *, r1: Weight = 0.0, r1_every: Steps = 16) -> None:
         self.r1 = r1
         self.penalty_every = r1_every if r1 else 0
@@ -73,6 +77,10 @@ class LeastSquares(_Penalized):
         r1: Weight of the R1 penalty on the critic's gradient at originals (Mescheder et al. 2018); 0 is none.
         r1_every: Steps from one penalty to the next, which counts so many times (Karras et al. 2020, StyleGAN2).
     """
+
+    undecided = 0.5
+    # Its game is won at 1.
+    healthy_margin = (-1.0, 3.0)
 
     def critic(self, real: Tensor, fake: Tensor) -> Tensor:
         """Tell originals from fakes."""

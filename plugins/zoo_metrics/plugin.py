@@ -15,6 +15,7 @@ def zoo_components(register: Register) -> None:
         "zoo_metrics.colours:Colourfulness",
         summary="As a ratio to the originals': 1 is as colourful as they are",
         best="highest",
+        healthy=(0.15, 2.0),
     )
     register.metric(
         "colourfulness-absolute",
@@ -27,12 +28,17 @@ def zoo_components(register: Register) -> None:
         "zoo_metrics.colours:Variety",
         summary="Spread of mean colours, to the originals': 0 is mode collapse",
         best="highest",
+        healthy=(0.05, 2.0),
     )
     register.metric(
         "ab-histogram", "zoo_metrics.colours:ABHistogram", summary="Divergence of a*b* histograms, in bits: 0 to 1"
     )
     register.metric(
-        "bins", "zoo_metrics.colours:Bins", summary="Effective number of a*b* bins, share covered", best="highest"
+        "bins",
+        "zoo_metrics.colours:Bins",
+        summary="Effective number of a*b* bins, share covered",
+        best="highest",
+        healthy={"effective": (0.04, 1.5)},
     )
     register.metric("lpips", "zoo_metrics.perceptual:LPIPS", summary="Perceptual distance, learned, over VGG-16")
     register.metric(

@@ -25,7 +25,7 @@ from rich.text import Text
 
 from zoo.cli.console import make_console
 from zoo.cli.scan_bar import ScanBar
-from zoo.events import Status
+from zoo.events import Alarm, Status
 from zoo.training.callbacks import Callback
 
 if TYPE_CHECKING:
@@ -88,9 +88,13 @@ class Display(Callback):
             self._print(f"{status.progress:4.0%}  {place} | {details}")
 
     def on_validation(self, step: int, metrics: dict[str, float], grey: dict[str, float], picture: Path) -> None:
-        words = "  ".join(f"{name} {value:.3g} (grey {grey[name]:.3g})" for name, value in metrics.items())
+        greys = {name: f" (grey {value:.3g})" for name, value in grey.items()}
+        words = "  ".join(f"{name} {value:.3g}{greys.get(name, '')}" for name, value in metrics.items())
         # Not as the other lines, which a terminal breaks anywhere: between words, so that numbers are whole.
         self.console.print(f"step {step}, validation:  {words}", markup=False)
+
+    def on_alarm(self, alarm: Alarm) -> None:
+        self.console.print(Text.assemble((f"alarm: step {alarm.step}: ", "bold red"), str(alarm)), soft_wrap=True)
 
     def on_message(self, message: str) -> None:
         self._print(f"note: {message}")

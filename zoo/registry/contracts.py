@@ -40,6 +40,9 @@ Kind: TypeAlias = Literal["generator", "critic", "loss", "dataset", "metric", "t
 Split: TypeAlias = Literal["train", "val"]
 """Which photographs of a data set: those for training, or those for validation."""
 
+Range: TypeAlias = tuple[float, float]
+"""From the one to the other, both included."""
+
 Progress: TypeAlias = Callable[[int, "int | None"], object]
 """Is told how many files a data set has looked through so far, and of how many: None while it is still finding them.
 
@@ -119,6 +122,10 @@ class AdversarialLoss(Protocol):
     which returns another scalar for the critic to minimize. It is called in float32, outside of autocast, with the bare
     network and a fake that is cut off from the generator. An integer attribute `penalty_every` (1 where there is none)
     says at which steps: at every so many of them, counted so many times; at none if it is 0.
+
+    Two more attributes let zoo see whether one side runs away from the other. `undecided` is the logit between
+    "original" and "coloured": with it, the critic's accuracy is measured at validations. `healthy_margin` is a range,
+    (low, high), for the mean logit of originals less that of coloured pictures.
     """
 
     def critic(self, real: Tensor, fake: Tensor) -> Tensor:

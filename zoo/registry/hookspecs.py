@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeVar
 
-    from zoo.events import RunInfo, Status
+    from zoo.events import Alarm, RunInfo, Status
+    from zoo.registry.contracts import Range
 
     _F = TypeVar("_F", bound=Callable[..., object])
 
@@ -60,8 +61,20 @@ class Register(Protocol):
     def dataset(self, name: str, target: str, *, summary: str) -> None:
         """Offer a data set of photographs."""
 
-    def metric(self, name: str, target: str, *, summary: str, best: Literal["lowest", "highest"] = "lowest") -> None:
-        """Offer a metric over validation images. `best` says which of two values is the better one."""
+    def metric(
+        self,
+        name: str,
+        target: str,
+        *,
+        summary: str,
+        best: Literal["lowest", "highest"] = "lowest",
+        healthy: Range | Mapping[str, Range] | None = None,
+    ) -> None:
+        """Offer a metric over validation images. `best` says which of two values is the better one.
+
+        `healthy` is a range, such as (0.15, 2), as shares of what the metric says of the originals themselves: a run
+        whose pictures leave it may be collapsing. Of a metric that returns several numbers, it is given by name.
+        """
 
     def tracker(self, name: str, target: str, *, summary: str) -> None:
         """Offer a tracker: an object whose methods implement events, for the runs that ask for it (`--track`)."""
@@ -126,8 +139,8 @@ def zoo_checkpoint_saved(run: RunInfo, step: int, checkpoint: Path) -> None:
 
 
 @hookspec
-def zoo_alarm(run: RunInfo, step: int, message: str) -> None:
-    """Hear of something that people should know of."""
+def zoo_alarm(run: RunInfo, step: int, message: str, alarm: Alarm | None) -> None:
+    """Hear of something that people should know of. `alarm` is the number that left its healthy range, if one did."""
 
 
 @hookspec

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from zoo.errors import UsageError, ZooError, one_line
-from zoo.registry.contracts import Kind
+from zoo.registry.contracts import Kind, Range
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,9 @@ class Component(Offer):
     weight: float = 1.0
     adversarial: bool = False
     best: Literal["lowest", "highest"] = "lowest"
+    healthy: Mapping[str, Range] = field(default_factory=dict, hash=False)
+    """Of a metric, the range of each number, as shares of the originals'; by an empty name where there is one number.
+    """
     critic: str = ""
     """Of a model, where the file of its critic is; `target` says where its own is."""
 

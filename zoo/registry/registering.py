@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, Literal
 
-from zoo.registry.contracts import Kind
+from zoo.registry.contracts import Kind, Range
 from zoo.registry.offers import Command, Component
 
 NAME = re.compile(r"[A-Za-z0-9_.-]+")
@@ -45,8 +46,22 @@ class Registration:
     def dataset(self, name: str, target: str, *, summary: str) -> None:
         self._add("dataset", name, target, summary)
 
-    def metric(self, name: str, target: str, *, summary: str, best: Literal["lowest", "highest"] = "lowest") -> None:
-        self._add("metric", name, target, summary, best=best)
+    def metric(
+        self,
+        name: str,
+        target: str,
+        *,
+        summary: str,
+        best: Literal["lowest", "highest"] = "lowest",
+        healthy: Range | Mapping[str, Range] | None = None,
+    ) -> None:
+        ranges = dict(healthy) if isinstance(healthy, Mapping) else {} if healthy is None else {"": healthy}
+        for low, high in ranges.values():
+            if not low < 1 < high:
+                raise ValueError(
+                    f"metric {name!r}: healthy from {low:g} to {high:g} leaves out 1, which stands for the originals"
+                )
+        self._add("metric", name, target, summary, best=best, healthy=ranges)
 
     def tracker(self, name: str, target: str, *, summary: str) -> None:
         self._add("tracker", name, target, summary)

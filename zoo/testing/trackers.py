@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from zoo.events import RunInfo, Status
+from zoo.events import Alarm, RunInfo, Status
 from zoo.photo import save_photo
 from zoo.registry import find_recipe
 from zoo.registry.hookspecs import OFFERS
@@ -48,5 +48,7 @@ def _follow(hooks: Any, run: RunInfo, step: int) -> None:
     checkpoint = run.path / "checkpoints" / f"step-{now:08d}"
     checkpoint.mkdir(parents=True)
     hooks.zoo_checkpoint_saved(run=run, step=now, checkpoint=checkpoint)
-    hooks.zoo_alarm(run=run, step=now, message="out of memory")
+    hooks.zoo_alarm(run=run, step=now, message="out of memory", alarm=None)
+    alarm = Alarm(step=now, name="spread", value=0.01, low=0.1, high=2.0, validations=2)
+    hooks.zoo_alarm(run=run, step=now, message=str(alarm), alarm=alarm)
     hooks.zoo_run_ended(run=run, step=now, state="finished")

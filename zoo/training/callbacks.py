@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.events import RunInfo
 
 if TYPE_CHECKING:
-    from zoo.events import Status
+    from zoo.events import Alarm, Status
     from zoo.run import Run
     from zoo.training.assembly import Assembly
     from zoo.training.listeners import Listeners
@@ -36,8 +36,12 @@ class Callback:
     def on_validation(self, step: int, metrics: dict[str, float], grey: dict[str, float], picture: Path) -> None:
         """Validation images were coloured and measured, and drawn as grey | coloured | original.
 
-        `grey` has the same metrics of leaving them grey.
+        `grey` has the same metrics of leaving them grey. What the critic made of them is among `metrics`, too, and not
+        among those of grey.
         """
+
+    def on_alarm(self, alarm: Alarm) -> None:
+        """A number has been outside of its healthy range at several validations, of which this is the newest."""
 
     def on_checkpoint(self, step: int, checkpoint: Path) -> None:
         """A checkpoint is on the disk, in a folder. Called from the thread that wrote it."""
@@ -71,6 +75,9 @@ class CallbackList(Callback):
     def on_validation(self, step: int, metrics: dict[str, float], grey: dict[str, float], picture: Path) -> None:
         self._each(lambda callback: callback.on_validation(step, metrics, grey, picture))
 
+    def on_alarm(self, alarm: Alarm) -> None:
+        self._each(lambda callback: callback.on_alarm(alarm))
+
     def on_checkpoint(self, step: int, checkpoint: Path) -> None:
         self._each(lambda callback: callback.on_checkpoint(step, checkpoint))
 
@@ -103,11 +110,14 @@ class HookCallback(Callback):
         self._tell("zoo_metrics", metrics=dict(metrics), grey=dict(grey))
         self._tell("zoo_samples", picture=picture)
 
+    def on_alarm(self, alarm: Alarm) -> None:
+        self._tell("zoo_alarm", message=str(alarm), alarm=alarm)
+
     def on_checkpoint(self, step: int, checkpoint: Path) -> None:
         self._tell("zoo_checkpoint_saved", step=step, checkpoint=checkpoint)
 
     def on_message(self, message: str) -> None:
-        self._tell("zoo_alarm", message=message)
+        self._tell("zoo_alarm", message=message, alarm=None)
 
     def on_end(self, run: Run, state: str) -> None:
         self._tell("zoo_run_ended", state=state)

@@ -34,7 +34,7 @@ from zoo.run import Saved, read_json
 from zoo.tensors import save_tensors
 
 KEEP = 2
-"""Checkpoints that are kept beside the best one and those asked for."""
+"""Checkpoints that are kept beside the best one, the newest healthy one and those asked for."""
 _STATE, _MANIFEST = "state.json", "manifest.json"
 _CHANNELS_LAST = "@channels-last"
 """After the name of a tensor (N, C, H, W) that is stored as (N, H, W, C)."""
@@ -47,6 +47,12 @@ class _Sums(Saved):
     losses: list[str]
 
 
+class _Health(Saved):
+    good: bool
+    counting: list[str]
+    outside: dict[str, int]
+
+
 class _State(Saved):
     steps: int = Field(ge=0)
     images: int = Field(ge=0)
@@ -57,11 +63,15 @@ class _State(Saved):
     seconds: FiniteFloat
     metrics: dict[str, float]
     best: FiniteFloat | None
+    best_is_good: bool = True
     rollbacks: int
+    collapses: int = 0
+    health: _Health | None = None
 
 
 class _Manifest(Saved):
     score: FiniteFloat | None
+    healthy: bool = False
     keep: bool
     files: dict[str, dict[str, Any]]
 
@@ -81,6 +91,7 @@ class Saver:
         state: Mapping[str, Any],
         *,
         score: float | None = None,
+        healthy: bool = False,
         keep: bool = False,
         copy: bool = True,
         then: Callable[[Path, dict[str, Tensor]], None] | None = None,
@@ -91,7 +102,8 @@ class Saver:
             step: its name.
             tensors: by names such as `generator/conv.weight`.
             state: JSON.
-            score: the lower the better; the best is kept.
+            score: the lower the better; the best is kept, of the healthy ones if there is any.
+            healthy: a validation just said so; the newest one is kept.
             keep: never remove it.
             copy: the tensors before this returns; not needed where nothing changes them any more.
             then: called with the checkpoint and the copies afterwards, beside the training too.
@@ -103,7 +115,7 @@ class Saver:
         copies = {name: tensor.detach().to("cpu", copy=copy) for name, tensor in tensors.items()}
 
         def write() -> None:
-            checkpoint = save_checkpoint(self.folder, step, copies, dict(state), score, keep)
+            checkpoint = save_checkpoint(self.folder, step, copies, dict(state), score, healthy, keep)
             if then is not None:
                 then(checkpoint, copies)
 
@@ -136,9 +148,15 @@ class Saver:
 
 
 def save_checkpoint(
-    folder: Path, step: int, tensors: dict[str, Tensor], state: dict[str, Any], score: float | None, keep: bool
+    folder: Path,
+    step: int,
+    tensors: dict[str, Tensor],
+    state: dict[str, Any],
+    score: float | None,
+    healthy: bool,
+    keep: bool,
 ) -> Path:
-    """Write a checkpoint and remove those that need not be kept.
+    """Write a checkpoint, in the place of one of the same step, and remove those that need not be kept.
 
     Raises:
         OSError: it cannot be written; older ones are still there.
@@ -150,7 +168,8 @@ def save_checkpoint(
     try:
         write_text(unfinished / _STATE, json.dumps(state))
         files = {_STATE: _fingerprint(unfinished / _STATE), **_save_tensors(unfinished, tensors)}
-        manifest = {"step": step, "score": score, "keep": keep, "files": files}
+        keep = keep or bool(_manifest(final).get("keep"))
+        manifest = {"step": step, "score": score, "healthy": healthy, "keep": keep, "files": files}
         write_text(unfinished / _MANIFEST, json.dumps(manifest, indent=2))
         shutil.rmtree(final, ignore_errors=True)
         unfinished.rename(final)
@@ -162,14 +181,20 @@ def save_checkpoint(
     return final
 
 
-def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any], list[str]]:
+def load_checkpoint(folder: Path, *, healthy: bool = False) -> tuple[dict[str, Tensor], dict[str, Any], list[str]]:
     """Read the newest whole checkpoint: its tensors, its state, and the names of newer ones that are damaged.
+
+    Args:
+        folder: of checkpoints.
+        healthy: only look at those that a validation found so.
 
     Raises:
         ZooError: there is none, or it says something else than a checkpoint of this zoo.
     """
     damaged: list[str] = []
     for path in reversed(_finished(folder)):
+        if healthy and not _manifest(path).get("healthy"):
+            continue
         if _is_whole(path):
             return _load_tensors(path), read_json(path / _STATE, _State), damaged
         damaged.append(path.name)
@@ -179,13 +204,21 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any], li
     raise ZooError(f"{folder} holds no checkpoint to go on from{spoiled}: begin anew with `{shlex.join(words)}`")
 
 
+def drop_checkpoints_after(folder: Path, step: int) -> None:
+    """Remove the checkpoints of later steps: a run has gone back before them, and will take these steps again."""
+    for path in _finished(folder):
+        if int(path.name.removeprefix("step-")) > step:
+            shutil.rmtree(path, ignore_errors=True)
+
+
 def _prune(folder: Path) -> None:
     found = _finished(folder)
     manifests = {path: _manifest(path) for path in found}
     scored = [path for path in found if manifests[path].get("score") is not None]
     keep = {*found[-KEEP:], *(path for path in found if manifests[path].get("keep"))}
     if scored:
-        keep.add(min(scored, key=lambda path: manifests[path]["score"]))
+        keep.add(min(scored, key=lambda path: (not manifests[path].get("healthy"), manifests[path]["score"])))
+    keep.update([path for path in found if manifests[path].get("healthy")][-1:])
     for path in found:
         if path not in keep:
             shutil.rmtree(path, ignore_errors=True)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from torch import Tensor
 
 from zoo.errors import ZooError
+from zoo.events import Alarm
 from zoo.files import CRITIC, EPOCH_MODEL, LAST_MODEL, MODEL, duplicate
 from zoo.model import save_critic, save_model
-from zoo.training.checkpoint import Saver, load_checkpoint
+from zoo.training.checkpoint import Saver, drop_checkpoints_after, load_checkpoint
+from zoo.training.health import Health
 from zoo.training.meter import Meter
 from zoo.training.reasons import reason_of
 from zoo.training.record import Record
@@ -23,7 +26,7 @@ RETRY_AFTER = 60.0
 RECENT = 10.0
 """Seconds: on SIGTERM, which clusters follow with SIGKILL, a checkpoint as old as this is not followed by another."""
 MAX_BAD_STEPS, MAX_ROLLBACKS = 10, 3
-"""Steps in a row that are not numbers, after which the run rolls back; and how often it does so."""
+"""Steps in a row that are not numbers, after which the run rolls back; and how often it does so, or for a collapse."""
 CHECKPOINT = "checkpoint"
 
 
@@ -33,9 +36,14 @@ class Checkpointing:
     def __init__(self, record: Record, meter: Meter) -> None:
         self.record, self.meter = record, meter
         self.run, self.trainer = record.run, record.trainer
-        self.best = math.inf
-        """The best score of a validation: see `Assembly.score`."""
+        self.health = Health()
+        self.best = (True, math.inf)
+        """Whether anything was out of its healthy range, and the score (see `Assembly.score`), of the best validation.
+        """
         self.rollbacks = 0
+        """How often the run went back because of steps that were not numbers."""
+        self.collapses = 0
+        """How often it went back, or would have, because of alarms."""
         self._saver = Saver(self.run.checkpoints)
         self._next = time.monotonic() + SAVE_EVERY
         self._newest, self._newest_step = -math.inf, -1
@@ -68,8 +76,12 @@ class Checkpointing:
         record, trainer, meter = self.record, self.trainer, self.meter
         plan = trainer.assembly.plan
         score = trainer.assembly.score(record.metrics)
-        names = self._models_to_write(score < self.best or not plan.metrics, milestone)
-        self.best = min(self.best, score)
+        validated = self._validated_at == trainer.steps
+        # Without a metric, the newest is the best.
+        rank = (not self.health.is_good, score if plan.metrics else -trainer.steps)
+        names = self._models_to_write(validated, validated and rank < self.best, milestone)
+        if validated:
+            self.best = min(self.best, rank)
         tensors, state = trainer.state()
         sums, about_sums = meter.state()
         tensors |= sums
@@ -77,8 +89,11 @@ class Checkpointing:
             "meter": about_sums,
             "seconds": record.clock.seconds,
             "metrics": record.metrics,
-            "best": self.best if math.isfinite(self.best) else None,
+            "best": self.best[1] if math.isfinite(self.best[1]) else None,
+            "best_is_good": not self.best[0],
             "rollbacks": self.rollbacks,
+            "collapses": self.collapses,
+            "health": self.health.state(),
         }
         provenance = record.provenance()
         prefix = "generator/" if trainer.ema is None else "ema/"
@@ -101,19 +116,28 @@ class Checkpointing:
         self._is_written()
         record.on_disk("recipe.toml", lambda: self.run.lay_out(plan.recipe))
         known = score if math.isfinite(score) else None
-        self._saver.save(step, tensors, state, score=known, keep=milestone is not None, copy=copy, then=write_models)
+        healthy = validated and self.health.is_good
+        self._saver.save(
+            step,
+            tensors,
+            state,
+            score=known,
+            healthy=healthy,
+            keep=milestone is not None,
+            copy=copy,
+            then=write_models,
+        )
         record.write_info("running")
         self._newest, self._newest_step = time.monotonic(), step
         self._next = self._newest + SAVE_EVERY
 
-    def _models_to_write(self, is_best: bool, milestone: int | None) -> list[str]:
+    def _models_to_write(self, validated: bool, is_best: bool, milestone: int | None) -> list[str]:
         # A model goes with the metrics of its validation. Without one there is something to use, too, if the run dies
         # early.
         is_first = not self.run.model.exists()
-        validated = self._validated_at == self.trainer.steps
         chosen = {
             LAST_MODEL: validated or is_first,
-            MODEL: (validated and is_best) or is_first,
+            MODEL: is_best or is_first,
             EPOCH_MODEL.format(milestone): milestone is not None,
         }
         return [name for name, wanted in chosen.items() if wanted]
@@ -159,19 +183,24 @@ class Checkpointing:
         """Finish what is being written."""
         self._saver.close()
 
-    def restore(self) -> list[str]:
-        """Take up the newest checkpoint that is whole; return the names of newer ones that are damaged.
+    def restore(self, *, healthy: bool = False) -> list[str]:
+        """Take up the newest checkpoint that is whole, or of those that are `healthy`; return the damaged newer ones.
 
         Raises:
             ZooError: there is none, or it is of other networks.
         """
-        tensors, state, damaged = load_checkpoint(self.run.checkpoints)
+        tensors, state, damaged = load_checkpoint(self.run.checkpoints, healthy=healthy)
         self.trainer.restore(tensors, state)
         self.meter.restore(tensors, state["meter"])
         self.record.clock.set(state["seconds"])
         self.record.metrics = state["metrics"]
-        self.best = math.inf if state["best"] is None else state["best"]
+        # Those of a zoo that watched nothing say nothing of it.
+        best = math.inf if state["best"] is None else state["best"]
+        self.best = (not state.get("best_is_good", math.isfinite(best)), best)
         self.rollbacks, self._newest_step = max(self.rollbacks, state["rollbacks"]), -1
+        self.collapses = max(self.collapses, state.get("collapses", 0))
+        if (health := state.get("health")) is not None:
+            self.health.restore(health)
         return damaged
 
     @property
@@ -192,19 +221,61 @@ class Checkpointing:
             raise ZooError(
                 f"{what}, even after rolling back {MAX_ROLLBACKS} times: use a smaller --lr, or --set precision=float32"
             )
+        if self._go_back():
+            record.message(f"{what}; rolled back to step {trainer.steps}, with half the learning rates")
+        else:
+            record.message(f"{what}; there is no checkpoint yet, going on with half the learning rates")
+        trainer.skipped_in_a_row.zero_()
+
+    @property
+    def critic_lr_factor(self) -> float:
+        """What the critic's learning rate is multiplied by, since the run collapsed."""
+        return 0.5**self.collapses
+
+    def roll_back_from(self, alarms: Sequence[Alarm]) -> bool:
+        """Go on from the newest healthy checkpoint, if there is one, with half the critic's learning rate in any case.
+
+        Returns:
+            Whether there was one: it is the newest now, with the lower learning rate.
+
+        Raises:
+            ZooError: this was done too often.
+        """
+        record, trainer = self.record, self.trainer
+        self.collapses += 1
+        if self.collapses > MAX_ROLLBACKS:
+            raise ZooError(
+                f"{in_words(alarms)}, even after rolling back {MAX_ROLLBACKS} times, each with half the critic's "
+                "learning rate: use a smaller --lr-critic, or more of an image loss"
+            )
+        if not self._go_back(healthy=True):
+            self.health.forgive()
+            record.message("there is no healthy checkpoint yet, going on with half the critic's learning rate")
+            return False
+        self._validated_at = trainer.steps
+        # What was written of them before went with the steps that will be taken again.
+        record.log_alarms(alarms, trainer.steps)
+        record.message(f"rolled back to step {trainer.steps}, with half the critic's learning rate")
+        trainer.distributed.smallest(0, trainer.assembly.device)  # all have read it
+        self.save()
+        # A run that is resumed goes on from the newest.
+        if record.is_main and self._is_written():
+            drop_checkpoints_after(self.run.checkpoints, trainer.steps)
+        return True
+
+    def _go_back(self, *, healthy: bool = False) -> bool:
+        """Take up an earlier checkpoint, if there is one. The time since then has passed all the same."""
+        record, trainer = self.record, self.trainer
         self._is_written()
         trainer.distributed.from_main(None)  # has written what it was writing
         seconds = record.clock.seconds
         try:
-            self.restore()
+            self.restore(healthy=healthy)
         except ZooError:
-            record.message(f"{what}; there is no checkpoint yet, going on with half the learning rates")
-            trainer.skipped_in_a_row.zero_()
-            return
+            return False
         record.clock.set(seconds)
-        trainer.skipped_in_a_row.zero_()
         record.on_disk("metrics", lambda: self.run.drop_metrics_after(trainer.steps))
-        record.message(f"{what}; rolled back to step {trainer.steps}, with half the learning rates")
+        return True
 
     def _is_written(self) -> bool:
         """Wait for the checkpoint that is being written; say whether it could be."""
@@ -214,3 +285,8 @@ class Checkpointing:
             self.record.complain(CHECKPOINT, error)
             return False
         return True
+
+
+def in_words(alarms: Sequence[Alarm]) -> str:
+    """Say what is wrong with a run, in one sentence without its full stop."""
+    return "the run seems to collapse: " + "; ".join(map(str, alarms))

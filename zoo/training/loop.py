@@ -10,19 +10,27 @@ from contextlib import contextmanager, nullcontext
 
 from zoo.data.stream import Batch
 from zoo.device import pick_workers
-from zoo.errors import UsageError
+from zoo.errors import UsageError, ZooError
+from zoo.events import Alarm
 from zoo.memory import memory_for
 from zoo.run import Run
 from zoo.training.assembly import make_feed
 from zoo.training.callbacks import Callback
-from zoo.training.checkpointing import Checkpointing
+from zoo.training.checkpointing import Checkpointing, in_words
+from zoo.training.health import ranges_of
 from zoo.training.listeners import Listeners
 from zoo.training.meter import Meter
 from zoo.training.reasons import explained, reason_of
 from zoo.training.record import Record
 from zoo.training.signals import StopRequested, StopSignals, stop_signals
 from zoo.training.trainer import Trainer
-from zoo.training.validation import grey_baseline, memory_to_validate, validate, validation_images
+from zoo.training.validation import (
+    grey_baseline,
+    memory_to_validate,
+    originals_baseline,
+    validate,
+    validation_images,
+)
 
 LOG_EVERY = 10
 """Steps between two lines of metrics."""
@@ -58,6 +66,8 @@ class Loop:
                     with memory_to_validate(self.assembly):
                         self.images = validation_images(self.assembly)
                         record.grey = grey_baseline(self.assembly, self.images)
+                        originals = originals_baseline(self.assembly, self.images)
+                    self.checkpoints.health.ranges = ranges_of(self.assembly, originals)
                     state = self._loop(stop)
             except KeyboardInterrupt:
                 # The second Ctrl-C: somebody is in a hurry.
@@ -93,7 +103,8 @@ class Loop:
             if (batch := self._next(feed, stop)) is None:
                 break
             epoch = int(trainer.epochs)
-            trainer.set_lr(recipe.lr_factor(progress, trainer.steps) * 0.5**checkpoints.rollbacks)
+            factor = recipe.lr_factor(progress, trainer.steps) * 0.5**checkpoints.rollbacks
+            trainer.set_lr(factor, critic=checkpoints.critic_lr_factor)
             self._step(batch)
             stopping, progress = self._agree(stop)
             if trainer.steps % LOG_EVERY == 0:
@@ -109,18 +120,25 @@ class Loop:
             milestone = checkpoints.milestone() if ended_epoch else None
             if progress < 1 and (is_time or milestone):
                 with meter.paused(), self._timed():
-                    self._validate()
-                    if trainer.is_healthy:
+                    alarms = self._validate(progress)
+                    if alarms and recipe.on_collapse == "rollback" and checkpoints.roll_back_from(alarms):
+                        feed = None
+                    elif trainer.is_healthy:
                         checkpoints.save(milestone)
+                    if alarms and recipe.on_collapse == "stop":
+                        raise ZooError(f'{in_words(alarms)}; stopped, as on_collapse = "stop" asks for')
                 # That took a while: whoever asked for an end in it need not wait for another step.
-                stopping, _ = self._agree(stop)
+                stopping, now = self._agree(stop)
+                # Back at an earlier step.
+                progress = now if feed is None else progress
             elif checkpoints.is_due and trainer.is_healthy:
                 with meter.paused():
                     checkpoints.save()
         finished = progress >= 1
         if finished:
             self._log()
-            self._validate()
+            # There is nothing left to stop, nor time for another way.
+            self._validate(progress)
         checkpoints.save_last(finished=finished, in_haste=signal.SIGTERM in stop.received)
         return "finished" if finished else "interrupted"
 
@@ -160,12 +178,20 @@ class Loop:
         self._shown = True
         self.record.watcher.on_step(self.meter.status(self.record.clock.seconds, min(1.0, self.record.progress)))
 
-    def _validate(self) -> None:
-        self.trainer.sync_buffers()
-        with memory_to_validate(self.assembly):
-            metrics, picture = validate(self.trainer.eval_generator, self.assembly, self.images, self.distributed)
-        self.record.validation(metrics, picture)
+    def _validate(self, progress: float) -> list[Alarm]:
+        trainer, assembly, record = self.trainer, self.assembly, self.record
+        trainer.sync_buffers()
+        # By itself, the one learns before there is anything to judge, and the other runs away.
+        critic = assembly.critic if assembly.recipe.stage_at(trainer.epochs) == "gan" else None
+        with memory_to_validate(assembly):
+            metrics, picture = validate(trainer.eval_generator, assembly, self.images, self.distributed, critic)
+        # All decide by the same numbers, to the last bit.
+        metrics = self.distributed.from_main(metrics)
+        record.validation(metrics, picture)
         self.checkpoints.validated()
+        alarms = self.checkpoints.health.judge(metrics, trainer.steps, progress)
+        record.alarms(alarms)
+        return alarms
 
     def _affords(self) -> bool:
         """Whether another validation, with its checkpoint, keeps within what they may cost."""

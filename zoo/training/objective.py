@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.registry import Part
-from zoo.registry.contracts import AdversarialLoss, Critic, ImageLoss, Picture
+from zoo.registry.contracts import AdversarialLoss, Critic, ImageLoss, Picture, Range
 from zoo.registry.offers import Component
 from zoo.registry.part import names_of
 from zoo.training.guards import checked_logits, checked_scalar
@@ -41,6 +41,21 @@ class Objective:
             terms = self._adversarial if part.component.adversarial else self._image
             weight = part.component.weight if part.weight is None else part.weight
             terms.append(_Term(name, weight, part.make(), part.component))
+
+    @property
+    def undecided(self) -> float | None:
+        """The logit between "original" and "coloured", where an adversarial loss says so."""
+        said: list[float] = self._said("undecided")
+        return said[0] if said else None
+
+    @property
+    def healthy_margin(self) -> Range | None:
+        """The range of originals' mean logit less that of coloured pictures, where an adversarial loss says so."""
+        said: list[Range] = self._said("healthy_margin")
+        return said[0] if said else None
+
+    def _said(self, attribute: str) -> list[Any]:
+        return [getattr(term.loss, attribute) for term in self._adversarial if hasattr(term.loss, attribute)]
 
     def to(self, device: torch.device) -> Objective:
         """Move the losses that are modules."""

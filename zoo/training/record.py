@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor
 
 from zoo.device import describe_device
 from zoo.errors import PhotoError
-from zoo.events import Status
+from zoo.events import Alarm, Status
 from zoo.photo import save_photo
 from zoo.run import Run, describe_process
 from zoo.training.callbacks import Callback, CallbackList, HookCallback
@@ -86,6 +87,17 @@ class Record:
         self.on_disk("metrics", lambda: self.run.log(line))
         self.on_disk("samples", lambda: save_photo(sample, picture))
         self.callback.on_validation(step, metrics, self.grey, sample)
+
+    def alarms(self, alarms: Sequence[Alarm]) -> None:
+        """Say what is outside of its healthy range."""
+        self.log_alarms(alarms, self.trainer.steps)
+        for alarm in alarms:
+            self.callback.on_alarm(alarm)
+
+    def log_alarms(self, alarms: Sequence[Alarm], step: int) -> None:
+        """Write alarms into the metrics, among those of a step."""
+        for alarm in alarms:
+            self.on_disk("metrics", functools.partial(self.run.log, alarm.as_line(step)))
 
     def pass_on_notes(self) -> None:
         """Say what went wrong with listeners."""

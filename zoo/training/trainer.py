@@ -85,10 +85,10 @@ class Trainer:
         """Rounds through the data set so far."""
         return self.images / len(self.assembly.photos)
 
-    def set_lr(self, factor: float) -> None:
-        """Set the learning rates to the recipe's, times a factor."""
+    def set_lr(self, factor: float, critic: float = 1.0) -> None:
+        """Set the learning rates to the recipe's, times a factor; the critic's times another one, too."""
         for name, optimizer in self.optimizers.items():
-            lr = self._lr(name) * factor
+            lr = self._lr(name) * factor * (critic if name == "critic" else 1.0)
             for group in optimizer.param_groups:
                 group["lr"] = lr if self.recorder is None else self._lrs[name].fill_(lr)
 

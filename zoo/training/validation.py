@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -14,10 +15,13 @@ from zoo.networks import predict_chroma
 from zoo.photo.scaling import central_crop
 from zoo.training.assembly import Assembly
 from zoo.training.distributed import Distributed
+from zoo.training.guards import checked_logits
 
 ROWS = 8
 """Photographs in a sample picture."""
 _GAP = 4
+REAL, FAKE, MARGIN = "critic.real", "critic.fake", "critic.margin"
+"""What validation measures of the critic: its accuracy on originals, on coloured pictures, and between their logits."""
 
 
 def validation_images(assembly: Assembly) -> Tensor:
@@ -56,32 +60,39 @@ def memory_to_validate(assembly: Assembly) -> AbstractContextManager[None]:
 
 @torch.inference_mode()
 def validate(
-    generator: nn.Module, assembly: Assembly, images: Tensor, distributed: Distributed | None = None
+    generator: nn.Module,
+    assembly: Assembly,
+    images: Tensor,
+    distributed: Distributed | None = None,
+    critic: nn.Module | None = None,
 ) -> tuple[dict[str, float], Tensor]:
     """Colour validation images; measure, and draw the first few of them. Several processes share the colouring.
+
+    Nothing that training depends on changes: no weight, no statistic of batch norm, no random generator's state.
 
     Args:
         generator: in whatever mode; it is left in it.
         assembly: of the run.
         images: from `validation_images`.
         distributed: this process's place among several; they all must validate at once.
+        critic: whose judgement to measure, too; it is left in its mode.
 
     Returns:
-        The run's metrics, over all images, and a picture grey | coloured | original, uint8 (3, H, W).
+        The run's metrics, over all images, with what the critic makes of them; and a picture grey | coloured |
+        original, uint8 (3, H, W).
     """
     distributed = distributed or Distributed()
-    was_training = generator.training
-    generator.eval()
     real = _originals(assembly, images)
     chroma = []
-    for number, lightness in enumerate(torch.split(real.lightness, assembly.recipe.batch)):
-        mine = number % distributed.world_size == distributed.rank
-        nothing = torch.zeros_like(lightness).expand(-1, 2, -1, -1)
-        chroma.append(predict_chroma(generator, lightness, assembly.dtype) if mine else nothing)
-    generator.train(was_training)
+    with _evaluated(generator, assembly.device):
+        for number, lightness in enumerate(torch.split(real.lightness, assembly.recipe.batch)):
+            mine = number % distributed.world_size == distributed.rank
+            nothing = torch.zeros_like(lightness).expand(-1, 2, -1, -1)
+            chroma.append(predict_chroma(generator, lightness, assembly.dtype) if mine else nothing)
     fake = LabPicture(real.lightness, distributed.sum(torch.cat(chroma)))
     picture = _grid([pictures.rgb[:ROWS].cpu() for pictures in (_greys(real), fake, real)])
-    return _measured(assembly, fake, real), picture
+    judged = {} if critic is None else _judged(critic, assembly, fake, real)
+    return _measured(assembly, fake, real) | judged, picture
 
 
 @torch.inference_mode()
@@ -89,6 +100,46 @@ def grey_baseline(assembly: Assembly, images: Tensor) -> dict[str, float]:
     """Return the run's metrics of leaving all images grey: what a generator has to be better than."""
     real = _originals(assembly, images)
     return _measured(assembly, _greys(real), real)
+
+
+@torch.inference_mode()
+def originals_baseline(assembly: Assembly, images: Tensor) -> dict[str, float]:
+    """Return what the metrics that have a healthy range, which is a share of this, say of the originals themselves."""
+    real = _originals(assembly, images)
+    ranged = [
+        name for name, part in zip(assembly.metrics, assembly.plan.metrics, strict=True) if part.component.healthy
+    ]
+    return _measured(assembly, real, real, ranged)
+
+
+@contextmanager
+def _evaluated(network: nn.Module, device: torch.device) -> Iterator[None]:
+    """Put a network into evaluation mode, and let it draw random numbers as if it had not."""
+    was_training = network.training
+    network.eval()
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        yield
+    network.train(was_training)
+
+
+def _judged(critic: nn.Module, assembly: Assembly, fake: LabPicture, real: LabPicture) -> dict[str, float]:
+    """Measure what a critic makes of pictures: means over its scales of those over all logits."""
+    component = assembly.plan.critic.component if assembly.plan.critic else None
+    enabled = assembly.dtype == torch.bfloat16
+    means: list[list[Tensor]] = []
+    with _evaluated(critic, assembly.device), torch.autocast(assembly.device.type, torch.bfloat16, enabled=enabled):
+        for pictures, sign in ((real, 1), (fake, -1)):
+            parts = zip(
+                *(torch.split(t, assembly.recipe.batch) for t in (pictures.lightness, pictures.chroma)), strict=True
+            )
+            judged = [checked_logits(critic(*part), component) for part in parts]
+            scales = [torch.cat([logits.float().flatten() for logits in scale]) for scale in zip(*judged, strict=True)]
+            undecided = assembly.objective.undecided or 0.0
+            right = [(sign * scale > sign * undecided).float().mean() for scale in scales]
+            means.append([torch.stack(right).mean(), torch.stack([scale.mean() for scale in scales]).mean()])
+    (real_right, real_mean), (fake_right, fake_mean) = means
+    accuracy = {} if assembly.objective.undecided is None else {REAL: float(real_right), FAKE: float(fake_right)}
+    return accuracy | {MARGIN: float(real_mean - fake_mean)}
 
 
 def _originals(assembly: Assembly, images: Tensor) -> LabPicture:
@@ -100,10 +151,12 @@ def _greys(real: LabPicture) -> LabPicture:
     return LabPicture(real.lightness, torch.zeros_like(real.chroma))
 
 
-def _measured(assembly: Assembly, fake: LabPicture, real: LabPicture) -> dict[str, float]:
+def _measured(
+    assembly: Assembly, fake: LabPicture, real: LabPicture, names: Collection[str] | None = None
+) -> dict[str, float]:
     measured: dict[str, float] = {}
     for place, (name, metric) in enumerate(assembly.metrics.items()):
-        if len(fake.chroma) < metric.smallest:
+        if len(fake.chroma) < metric.smallest or (names is not None and name not in names):
             continue
         numbers = metric(fake, real)
         if place == 0 and name not in numbers:

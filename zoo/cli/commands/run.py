@@ -66,6 +66,9 @@ def run(
     ema_decay: Annotated[
         float | None, field_option("ema_decay", "Decay of the generator's moving average; 0: none.")
     ] = None,
+    on_collapse: Annotated[
+        str | None, field_option("on_collapse", "Where a run collapses: warn, stop, or rollback.")
+    ] = None,
     keep_epochs: Annotated[str | None, typer.Option(help="Epochs whose model is kept for good, as in 50,100.")] = None,
     track: Annotated[
         str | None,
@@ -105,8 +108,8 @@ def run(
     given = {
         "generator": generator, "critic": critic, "loss": loss, "data": data, "size": size, "batch": batch,
         "epochs": epochs, "steps": steps, "minutes": minutes, "lr": lr, "lr_critic": lr_critic,
-        "schedule": schedule, "ema_decay": ema_decay, "keep_epochs": keep_epochs, "track": track, "seed": seed,
-        "device": device, "compile": compile_, "memory": memory,
+        "schedule": schedule, "ema_decay": ema_decay, "on_collapse": on_collapse, "keep_epochs": keep_epochs,
+        "track": track, "seed": seed, "device": device, "compile": compile_, "memory": memory,
     }  # fmt: skip
     changes = {**given, **_settings(settings or [], given)}
     source = None if init is None else find_model(init)
