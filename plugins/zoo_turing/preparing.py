@@ -117,9 +117,9 @@ def look_through(
 def _judged(path: Path, name: str) -> Source:
     """See whether a photograph can be used. Raises `PhotoError`, with the reason alone, where it cannot."""
     from PIL import Image
-    from zoo_datasets.folder import colourless
 
     from zoo.photo.color import colourfulness
+    from zoo.photo.colourless import colourless
 
     small = read_rgb(path, min_side=SMALLEST)
     if min(small.shape[1:]) < SMALLEST:

@@ -58,7 +58,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("recipe dem", ["demo"]),
         ("colorize photo.jpg --model ", ["natural", "runs/portraits"]),
         ("show smp-unet", ["smp-unet", "smp-unetplusplus"]),
-        ("check l", ["l1", "l2"]),
+        ("check l", ["l1", "l2", "lite0-distance", "lpips"]),
         ("plugins --disable s", ["smp"]),
         ("list --kind c", ["critic"]),
     ],
