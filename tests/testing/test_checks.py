@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from zoo.testing import (
     checks,
     networks,
 )
-from zoo.testing.subject import Subject
+from zoo.testing.subject import Check, Subject
 
 WRONG: list[tuple[Kind, Callable[..., Any], str, str]] = [
     ("generator", faulty.WrongShape, "output shapes", "chroma of shape (2, 3, 64, 64), expected (2, 2, 64, 64)"),
@@ -79,6 +79,19 @@ WRONG: list[tuple[Kind, Callable[..., Any], str, str]] = [
     ("metric", faulty.OfPixels, "one by one", "a picture of another size has 9600 features, where others have 8192"),
     ("metric", faulty.Flat, "one by one", "features of 4 pictures have the shape (4,), expected (4, F)"),
     ("metric", faulty.Rounded, "one by one", "features are torch.int64, expected float32 or float64"),
+    ("generator", faulty.Crowded, "batch independent", "a picture alone comes to something else than among others"),
+    ("generator", faulty.Numb, "gradients", "all gradients are zero: the output does not depend on the weights"),
+    ("generator", faulty.HalfNumb, "gradients", "the gradient of spare.weight is zero everywhere"),
+    ("generator", faulty.Noisy, "deterministic", "switch off what is random, such as dropout, where self.training is"),
+    ("generator", faulty.Hoarder, "graphs released", "the graphs of 3 in 3 calls are kept alive, with the memory of"),
+    ("loss", faulty.Diarist, "graphs released", "the graphs of 3 in 3 calls are kept alive, with the memory of all"),
+    ("loss", faulty.HoardingGame, "graphs released", "the graphs of 3 in 3 calls are kept alive, with the memory of"),
+    ("loss", faulty.Growing, "repeated calls", "of the same: it grows with each call; nothing of one call may be"),
+    ("loss", faulty.GrowingGame, "repeated calls", "generator(…) is 1.5 at the first call and 5.5 at call 5 of the"),
+    ("loss", faulty.Stepped, "sides", "the gradient of generator(…) is zero, whatever the logits are"),
+    ("dataset", faulty.OneOdd, "photographs", "photograph 217 has the shape (4, 20, 24), expected (3, H, W)"),
+    ("dataset", faulty.Salted, "fingerprint", "in another one, for the same photographs: hash() of text and id()"),
+    ("dataset", faulty.Grey, "photographs", "4 photographs of train were looked at, and none has colours: there is"),
     ("tracker", faulty.nothing, "tracker made", "object has no method that is marked @hookimpl"),
     ("tracker", faulty.Misspelt, "tracker made",
      "implements zoo_metriks, which is no hook of this zoo: did you mean 'zoo_me"),
@@ -86,7 +99,7 @@ WRONG: list[tuple[Kind, Callable[..., Any], str, str]] = [
 ]  # fmt: skip
 
 
-def results(kind: Kind, factory: Callable[..., Any], **options: Any) -> dict[str, tuple[str, str]]:
+def results(kind: Kind, factory: Callable[..., Any], leave_out: Sequence[Check] = SLOW) -> dict[str, tuple[str, str]]:
     subject = Subject(kind, factory, options)
     return {r.check: (r.verdict, r.message) for r in checks.run(subject, leave_out=[networks.compiled])}
 
@@ -158,6 +171,21 @@ def test_what_is_no_failure_is_noted() -> None:
         """Local."""
 
     assert results("dataset", Local)["worker"][0] == "noted"
+
+
+def test_what_only_looks_wrong_is_no_failure() -> None:
+    """What is right and looks like what is wrong; what is noted where nobody can know."""
+    for kind, factory, check, expected in (
+        ("generator", faulty.ZeroFirst, "gradients", ("passed", "reach all 4 parameters")),
+        ("critic", faulty.Curious, "batch independent", ("noted", "in evaluation, a picture alone comes to something")),
+        ("loss", faulty.Wavering, "repeated calls", ("noted", "it is 1.")),
+        ("dataset", faulty.OneUnreadable, "photographs", ("noted", "uint8 (3, H, W): 299 of 300 of train, ")),
+        ("dataset", faulty.MostlyGrey, "photographs", ("noted", "uint8 (3, H, W): all of train, ")),
+    ):
+        found = results(kind, factory)
+        assert [check for check, (verdict, _) in found.items() if verdict == "failed"] == []
+        assert found[check][0] == expected[0]
+        assert found[check][1].startswith(expected[1])
 
 
 # ------------------------------------------------------------------------------------------------- for authors

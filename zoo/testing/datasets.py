@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import json
+import math
+import os
+import subprocess
+import sys
 import time
 import warnings
+from collections.abc import Iterator
 from multiprocessing.reduction import ForkingPickler
+from pkgutil import resolve_name
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from zoo.errors import one_line
+from zoo.errors import ZooError, one_line
+from zoo.photo.colourless import colourless
+from zoo.registry.options import as_text, check_options
+from zoo.registry.plugins import ADDED
+from zoo.testing.registered import import_string
 from zoo.testing.subject import ContractError, Note, Subject, expect, short
 
+SECONDS = 15.0
+"""How long the photographs of a split are looked at."""
 _SMALLEST_PHOTO = 16
+_PATIENCE = 250.0
+"""Seconds that another process may take to make a data set."""
 
 
 def dataset_made(subject: Subject) -> str:
@@ -31,23 +47,55 @@ def dataset_made(subject: Subject) -> str:
 
 
 def photographs(subject: Subject) -> str:
-    """A photograph is uint8 (3, H, W), 16 pixels at least."""
-    indices = _indices(subject.made)
-    start = time.perf_counter()
-    for index in indices:
-        photo = subject.made[index]
-        expect(isinstance(photo, Tensor), f"photograph {index} is no tensor: {type(photo).__name__}")
-        expect(photo.dtype == torch.uint8, f"photograph {index} is {photo.dtype}, expected torch.uint8, 0 to 255")
+    """A photograph is uint8 (3, H, W), 16 pixels at least, and has colours: all, or as many as there is time for."""
+    said = []
+    notes = []
+    for split in ("train", "val"):
+        dataset = subject.made if split == "train" else subject.make(split="val")
+        looked_at, unread, grey, start = 0, 0, 0, time.perf_counter()
+        for index in _spread(len(dataset)):
+            if (seconds := time.perf_counter() - start) > SECONDS:
+                break
+            try:
+                photo = dataset[index]
+            except ZooError:  # another one stands in for it
+                unread += 1
+                continue
+            _check_photograph(photo, f"photograph {index}{' of val' * (split == 'val')}")
+            looked_at += 1
+            grey += bool(colourless(Image.fromarray(photo.permute(1, 2, 0).cpu().numpy())))
+        if not len(dataset):
+            continue
+        expect(looked_at, f"none of {unread} photographs of {split} could be read")
+        which = "all" if looked_at == len(dataset) else f"{looked_at:,} of {len(dataset):,}"
         expect(
-            photo.ndim == 3 and len(photo) == 3,
-            f"photograph {index} has the shape {tuple(photo.shape)}, expected (3, H, W)",
+            grey < looked_at,
+            f"{looked_at:,} photographs of {split} were looked at, and none has colours: there is nothing to learn",
         )
-        expect(
-            min(photo.shape[1:]) >= _SMALLEST_PHOTO,
-            f"photograph {index} is {photo.shape[2]} × {photo.shape[1]} pixels: no side may be below {_SMALLEST_PHOTO}",
-        )
-    milliseconds = (time.perf_counter() - start) * 1000 / len(indices)
-    return f"uint8 {tuple(photo.shape)}, {milliseconds:.1f} ms each"
+        said.append(f"{which} of {split}, {1000 * seconds / (looked_at + unread):.1f} ms each")
+        if unread:
+            notes.append(f"{unread:,} of {split} cannot be read")
+        if grey > looked_at / 2:
+            notes.append(f"{grey:,} of {split} have no colours, from which nothing is learned")
+    text = f"uint8 (3, H, W): {'; '.join(said)}"
+    return Note("; ".join([text, *notes])) if notes else text
+
+
+def _check_photograph(photo: object, name: str) -> None:
+    expect(isinstance(photo, Tensor), f"{name} is no tensor: {type(photo).__name__}")
+    assert isinstance(photo, Tensor)
+    expect(photo.dtype == torch.uint8, f"{name} is {photo.dtype}, expected torch.uint8, 0 to 255")
+    expect(photo.ndim == 3 and len(photo) == 3, f"{name} has the shape {tuple(photo.shape)}, expected (3, H, W)")
+    expect(
+        min(photo.shape[1:]) >= _SMALLEST_PHOTO,
+        f"{name} is {photo.shape[2]} × {photo.shape[1]} pixels: no side may be below {_SMALLEST_PHOTO}",
+    )
+
+
+def _spread(count: int) -> Iterator[int]:
+    """Yield all indices, each of the first few far from the others: nobody knows for how many there is time."""
+    step = next((step for step in range(round(0.618 * count), count) if math.gcd(step, count) == 1), 1)
+    yield from (place * step % count for place in range(count))
 
 
 def same_photograph(subject: Subject) -> str:
@@ -96,9 +144,45 @@ def fingerprint(subject: Subject) -> str:
         return Note("it has no `fingerprint`: a model file will not say which photographs it learned from")
     expect(isinstance(marks[0], str), f"the fingerprint is a {type(marks[0]).__name__}, expected text")
     expect(marks[0] == marks[1], f"the fingerprint changes from {marks[0]} to {marks[1]} for the same photographs")
+    if (elsewhere := _fingerprint_elsewhere(subject)) is not None:
+        expect(
+            elsewhere == marks[0],
+            f"the fingerprint is {marks[0]} in this process and {elsewhere} in another one, for the same photographs: "
+            "hash() of text and id() are others in each",
+        )
     if marks[0] == subject.make(split="val").fingerprint:
         return Note("train and val have the same fingerprint, although their photographs are others")
     return f"always {marks[0]}"
+
+
+def _fingerprint_elsewhere(subject: Subject) -> str | None:
+    """Return the fingerprint that it has in another process; None where that cannot import the factory."""
+    component = subject.component
+    is_installed = component is not None and component.plugin not in ADDED
+    target = component.target if component is not None and is_installed else import_string(subject.factory)
+    if not target:
+        return None
+    texts = {name: as_text(value) for name, value in subject.options.items()}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "PYTHONHASHSEED": "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1",
+    }
+    script = f"from {__name__} import tell_fingerprint; tell_fingerprint()"
+    words = [sys.executable, "-c", script, target, json.dumps(texts)]
+    done = subprocess.run(words, capture_output=True, text=True, env=environment, check=False, timeout=_PATIENCE)
+    last = (done.stdout if done.returncode == 0 else done.stderr).strip().rpartition("\n")[2]
+    expect(done.returncode == 0, f"it cannot be made in another process: {last}")
+    told: str = json.loads(last)
+    return told
+
+
+def tell_fingerprint() -> None:
+    """Make the data set that the command line names, with its options; print its fingerprint."""
+    target, texts = sys.argv[1:]
+    factory = resolve_name(target)
+    subject = Subject("dataset", factory, check_options(factory, "dataset", json.loads(texts), target))
+    print(json.dumps(str(getattr(subject.made, "fingerprint", None))))
 
 
 def _sample(dataset: Any) -> dict[bytes, int]:
