@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import sys
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -663,51 +662,40 @@ class MostlyGrey(Photos):
 # ------------------------------------------------------------------------------------------------- ends the process
 
 
-class Aborts(Gen):
+class Aborts(Diary):
     """Takes the process down with it, as a fault in C does."""
 
-    def forward(self, lightness: Tensor) -> Tensor:
-        if self.training and len(lightness) == 1:
-            os.abort()
-        return super().forward(lightness)
+    @hookimpl
+    def zoo_step(self) -> None:
+        os.abort()
 
 
-class Leaves(Gen):
-    """Ends the process where it is evaluated."""
+class Leaves(Diary):
+    """Ends the process."""
 
-    def forward(self, lightness: Tensor) -> Tensor:
-        if self.training:
-            os._exit(3)
-        return super().forward(lightness)
-
-
-class Exits(Gen):
-    """Asks Python to end."""
-
-    def forward(self, lightness: Tensor) -> Tensor:
-        if len(lightness) == 1:
-            sys.exit("bye")
-        return super().forward(lightness)
+    @hookimpl
+    def zoo_step(self) -> None:
+        print("farewell")
+        os._exit(3)
 
 
-class Endless(Gen):
-    """Does not come back."""
-
-    def forward(self, lightness: Tensor) -> Tensor:
-        while not self.training and len(lightness) == 1:
-            pass
-        return super().forward(lightness)
-
-
-class Starved(Gen):
+class Starved(Diary):
     """Is killed, as the system does where memory runs out."""
 
-    def forward(self, lightness: Tensor) -> Tensor:
-        if lightness.shape[-1] % 2:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super().forward(lightness)
+    @hookimpl
+    def zoo_step(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
-def unmade() -> nn.Module:
+class Endless(Diary):
+    """Does not come back."""
+
+    @hookimpl
+    def zoo_step(self) -> None:
+        while True:
+            pass
+
+
+def unmade() -> object:
     """Make nothing, and end the process."""
     os.abort()

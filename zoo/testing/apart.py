@@ -127,6 +127,7 @@ class _Process:
     def send(self, task: list[Any]) -> None:
         """Ask for checks; where there is no process, begin one."""
         if self._connection is None:
+            _begin_tracker()
             self._connection, theirs = self._context.Pipe()
             # No daemon, which could not have loaders of its own.
             self._process = self._context.Process(target=_work, args=(theirs, *self._arguments))
@@ -169,12 +170,29 @@ class _Process:
         return ""
 
     def end(self) -> None:
-        """End it, whatever it does."""
+        """End it, whatever it does; one that waits to be asked for more ends by itself."""
         if self._connection is not None:
+            self._connection.close()
+            self._process.join(_GRACE)
             self._process.kill()
             self._process.join()
-            self._connection.close()
             self._connection = None
+
+
+def _begin_tracker() -> None:
+    """Have multiprocessing clean up after processes that end before their time, without a word about it."""
+    warnings = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = "ignore"
+    try:
+        if os.name == "posix":
+            from multiprocessing import resource_tracker
+
+            resource_tracker.ensure_running()
+    finally:
+        if warnings is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = warnings
 
 
 def _ended_with(code: int | None) -> str:

@@ -68,6 +68,7 @@ DATASET: tuple[Check, ...] = (
     datasets.splits,
     datasets.worker,
     datasets.fingerprint,
+    datasets.fingerprint_elsewhere,
 )
 METRIC: tuple[Check, ...] = (
     metrics.metric_made,

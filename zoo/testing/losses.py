@@ -102,10 +102,7 @@ def repeated_calls(subject: Subject) -> str:
     if is_adversarial(loss):
         real, fake = (torch.full((2, 1, 4, 4), level, device=subject.device) for level in (0.5, -0.5))
         found = [_sides(subject, real, fake, loss=loss) for _ in range(calls)]
-        series = {
-            f"{side}(…)": [float(value) for value in column]
-            for side, column in zip(_SIDES, zip(*found, strict=True), strict=True)
-        }
+        series = {f"{side}(…)": [float(pair[place]) for pair in found] for place, side in enumerate(_SIDES)}
     else:
         picture = pictures(size=subject.size, device=subject.device)
         series = {"it": [float(_compare(subject, picture, 0.5 * picture.chroma, loss)[0]) for _ in range(calls)]}
@@ -126,18 +123,17 @@ def repeated_calls(subject: Subject) -> str:
 def graphs_released(subject: Subject) -> str:
     """Nothing of a step stays in memory after it."""
     graphs, calls = Graphs(), 3
-    for _ in range(calls):
+    for call in range(calls):
         if is_adversarial(subject.made):
             real, fake = (torch.full((2, 1, 4, 4), level, device=subject.device) for level in (0.5, -0.5))
-            subject.made.critic(graphs.mark(real), graphs.mark(fake)).backward()
-            subject.made.generator(graphs.mark(fake)).backward()
+            subject.made.critic(graphs.mark(real, call), graphs.mark(fake, call)).backward()
+            subject.made.generator(graphs.mark(fake, call)).backward()
         else:
             picture = pictures(size=subject.size, device=subject.device)
-            fake_chroma = graphs.mark(0.5 * picture.chroma)
+            fake_chroma = graphs.mark(0.5 * picture.chroma, call)
             subject.made(LabPicture(picture.lightness, fake_chroma), picture).backward()
             del fake_chroma, picture
-    alive = graphs.alive // (3 if is_adversarial(subject.made) else 1)
-    expect(not graphs.alive, KEPT.format(alive=max(1, alive), calls=calls))
+    expect(not graphs.alive, KEPT.format(alive=graphs.alive, calls=calls))
     return f"nothing of {calls} steps is kept"
 
 

@@ -142,6 +142,8 @@ def batch_independent(subject: Subject) -> str:
         alone = _forward(subject, network, lightness[index : index + 1], chroma[index : index + 1])
         for one, all_ in zip(alone, together, strict=True):
             among = all_[index : index + 1] if all_.ndim else all_
+            if one.shape != among.shape:
+                return Note("its output has no row for each picture of a batch")
             unlike = max(unlike, float((one - among).norm() / among.norm().clamp_min(1e-6)))
     if unlike <= _TOLERANCE:
         return "in evaluation, a picture comes to the same alone and among others"
