@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import pickle
 import shutil
 from pathlib import Path
 from typing import Any
@@ -54,6 +53,12 @@ class Photos:
         seed = torch.Generator().manual_seed(index + self.seed)
         return torch.randint(256, (3, 40, 40), generator=seed, dtype=torch.uint8)
 """
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the command adds to the environment is gone after the test."""
+    monkeypatch.setenv("ZOO_PLUGINS_DIR", "")
 
 
 @pytest.fixture
@@ -175,12 +180,12 @@ def test_a_run_says_which_file_it_needs(folder: Path) -> None:
     Path("grey.png").write_bytes(next(Path("runs/mine/samples").iterdir()).read_bytes())
     for words in (
         ("resume", "runs/mine", "--extend", "--steps", "4"),
-        ("colorize", "grey.png", "--model", "runs/mine"),
+        ("colorize", "grey.png", "--model", "runs/mine", "--out", "out"),
     ):
         refused = zoo(*words)
         assert refused.exit_code == 1
-        words_of_it = f"it was in the file 'my_own.py' of the folder {str(folder)!r}; where that is now, say with"
-        assert f"{words_of_it} zoo --plugins-dir FOLDER …" in refused.stderr.replace("my_own.py of", "'my_own.py' of")
+        assert f"it was in the file my_own.py of the folder {folder}" in refused.stderr.replace("'", "")
+        assert "; where that is now, say with zoo --plugins-dir FOLDER …" in refused.stderr
 
 
 def test_what_a_file_says_of_a_file_is_no_package_to_install() -> None:
@@ -188,9 +193,3 @@ def test_what_a_file_says_of_a_file_is_no_package_to_install() -> None:
         "it was in the file mine.py; where that is now, say with zoo --plugins-dir FOLDER …"
     )
     assert "C:" in how_to_install("C:\\plugins\\mine.py", f"{HASH}12")
-
-
-def test_it_can_be_pickled_by_its_name(folder: Path) -> None:
-    plugins_of(folder)
-    photos = registry.get().build("dataset", "mine", split="train")
-    assert b"my_own" in pickle.dumps(photos)

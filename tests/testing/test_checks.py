@@ -362,7 +362,7 @@ def test_a_broken_plugin_is_an_error(theirs: None, tmp_path: Path) -> None:
     assert "plugin theirs (zoo-theirs 1.0) is broken: ZeroDivisionError: division by zero" in failed.stderr
 
 
-# ------------------------------------------------------------------------------------------------- what ends the process
+# ------------------------------------------------------------------------------------------------- what ends a process
 
 ENDING = """
 from zoo import hookimpl
