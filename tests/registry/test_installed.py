@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from zoo import Run
 from zoo.cli.main import app
 from zoo.testing import check_generator
-from zoo.testing.registered import Add
+from zoo.testing.temporary import Add
 
 COMMAND = """
 from zoo import hookimpl

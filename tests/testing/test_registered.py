@@ -10,7 +10,7 @@ from tiny import tiny
 
 from zoo import Run, UsageError, hookimpl, registry, train
 from zoo.testing import check_loss, registered
-from zoo.testing.registered import parked
+from zoo.testing.temporary import parked
 from zoo.training import dry_run
 
 

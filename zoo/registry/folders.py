@@ -86,7 +86,8 @@ def _enter(folders: list[str]) -> None:
     """Have Python search these folders, and no longer those of an earlier call."""
     for folder in [folder for folder in _entered if folder not in folders]:
         _entered.remove(folder)
-        sys.path.remove(folder)
+        if folder in sys.path:
+            sys.path.remove(folder)
         for name, module in list(sys.modules.items()):
             if (file := getattr(module, "__file__", None)) and str(Path(file).parent) == folder:
                 del sys.modules[name]

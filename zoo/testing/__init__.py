@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from zoo.testing.registered import registered
 from zoo.testing.report import SIZE, Report, Result
+from zoo.testing.temporary import registered
 
 if TYPE_CHECKING:
     from zoo.registry import Registry

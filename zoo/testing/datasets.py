@@ -23,8 +23,8 @@ from zoo.errors import ZooError, one_line
 from zoo.photo.colourless import colourless
 from zoo.registry.options import as_text, check_options
 from zoo.registry.plugins import ADDED
-from zoo.testing.registered import import_string
 from zoo.testing.subject import ContractError, Note, Subject, expect, short
+from zoo.testing.temporary import import_string
 
 SECONDS = 15.0
 """How long the photographs of a split are looked at."""

@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from zoo.data.picture import LabPicture
     from zoo.registry import Registry
-    from zoo.testing.registered import Add
+    from zoo.testing.temporary import Add
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def zoo_register() -> Iterator[Add]:
 
     See `zoo.testing.registered`.
     """
-    from zoo.testing.registered import registered
+    from zoo.testing.temporary import registered
 
     with registered() as add:
         yield add
