@@ -47,7 +47,7 @@ def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run every test in a folder of its own, away from the user's configuration and caches."""
     for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"):
         monkeypatch.setenv(name, str(tmp_path / ".xdg" / name.lower()))
-    for name in ("ZOO_PLUGINS", "ZOO_STRICT", "PYTHONSAFEPATH"):
+    for name in ("ZOO_PLUGINS", "ZOO_PLUGINS_DIR", "ZOO_STRICT", "ZOO_TRACE", "PYTHONSAFEPATH"):
         monkeypatch.delenv(name, raising=False)
     # Its curves take longer to draw than most runs of a test last; tests/plugins/test_report.py has it back.
     monkeypatch.setattr("zoo_report.plugin.follow", lambda run: None)

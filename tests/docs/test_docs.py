@@ -120,6 +120,9 @@ def plugin(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     """Install the plugin that a page's blocks make, as far as Python's metadata is concerned."""
     written = write_files(request.param, tmp_path / "page") if request.param in WITH_PLUGIN else []
     modules = set(sys.modules)
+    monkeypatch.setenv("ZOO_PLUGINS_DIR", "")  # to which the command adds
+    if written:
+        monkeypatch.chdir(tmp_path / "page")
     for path in written:
         if path.name != "pyproject.toml":
             continue

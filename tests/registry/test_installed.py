@@ -9,9 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sites import CRITIC, add_metadata, install, python, zoo_, zoo_each
+from sites import CRITIC, add_metadata, install, python, zoo_
+from torch import nn
+from typer.testing import CliRunner
 
 from zoo import Run
+from zoo.cli.main import app
+from zoo.testing import check_generator
+from zoo.testing.temporary import Add
 
 COMMAND = """
 from zoo import hookimpl
@@ -53,26 +58,14 @@ from zoo import hookimpl
 def {hook}():
     {what}
 """
-WRONG_SHAPE = """
-from zoo import hookimpl
-
-@hookimpl
-def zoo_components(register):
-    register.generator("three", "zoo_shape:make", summary="Three channels instead of two.")
-
-def make():
-    import torch
-    return torch.nn.Conv2d(1, 3, 3, padding=1)
-"""
 
 
 @pytest.fixture(scope="module")
 def followed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Installed plugins that follow every run: one that fails, one that sleeps; and a generator that is wrong."""
+    """Installed plugins that follow every run: one that fails, one that sleeps."""
     folder = tmp_path_factory.mktemp("followed")
     install(folder, "failing", FOLLOWER.format(hook="zoo_step", what="raise RuntimeError('no connection')"))
     install(folder, "sleeping", FOLLOWER.format(hook="zoo_metrics", what="time.sleep(600)"))
-    install(folder, "shape", WRONG_SHAPE)
     return folder
 
 
@@ -158,13 +151,18 @@ def test_listeners_that_fail_and_sleep_hold_nothing_up(followed: Path) -> None:
     assert set(info["listeners"]) == {"failing", "report", "sleeping"}
 
 
-def test_a_generator_of_the_wrong_shape_is_told_before_it_trains(followed: Path) -> None:
-    answer, checked = zoo_each([*SMALL, "--gen", "three", "--dry-run"], ["check", "three"], site=followed)
-    assert answer.returncode == 1
+def test_a_generator_of_the_wrong_shape_is_told_before_it_trains(zoo_register: Add) -> None:
+    def make() -> nn.Module:
+        """Make three channels instead of two."""
+        return nn.Conv2d(1, 3, 3, padding=1)
+
+    zoo_register("generator", "three", make)
+    answer = CliRunner().invoke(app, [*SMALL, "--gen", "three", "--dry-run"])
+    assert answer.exit_code == 1
     assert "the generator returned chroma of shape (2, 3, 32, 32), expected (2, 2, 32, 32)" in answer.stderr
-    assert checked.returncode == 1
-    assert "chroma of shape (2, 3, 64, 64), expected (2, 2, 64, 64)" in " ".join(checked.stdout.split())
-    assert "Traceback" not in answer.stderr + checked.stderr
+    assert "Traceback" not in answer.stderr
+    with pytest.raises(AssertionError, match=r"chroma of shape \(2, 3, 64, 64\), expected \(2, 2, 64, 64\)"):
+        check_generator("three")
 
 
 def test_list_says_each_in_one_line(site: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -123,9 +124,29 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _look_into(folders: list[Path] | None) -> None:
+    # While the command line is read, since the subcommand may be a plugin's; for the Tab key, too.
+    if folders:
+        from zoo.registry import add_folders
+
+        add_folders(folders)
+
+
 @app.callback()
 def _zoo(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+    plugins_dir: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--plugins-dir",
+            metavar="DIR",
+            exists=True,
+            file_okay=False,
+            callback=_look_into,
+            is_eager=True,
+            help="Take each .py file of a folder for a plugin, too. May be given again.",
+        ),
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,

@@ -7,7 +7,6 @@ import shlex
 import shutil
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from zoo.registry.offers import Component
     from zoo.registry.options import Option
     from zoo.run import Run
-    from zoo.testing import Report
     from zoo.training.assembly import Assembly
 
 _PLAIN_EVERY = 10.0
@@ -211,34 +209,6 @@ def print_model(component: Component) -> None:
     console.print(table)
     if (card := file.with_suffix(".md")).is_file():
         console.print(f"\n{escape(card.read_text(encoding='utf-8', errors='replace').strip())}")
-
-
-def print_report(report: Report) -> None:
-    """Show what the checks of a component found."""
-    console = make_console()
-    console.print(f"[bold]{report.kind} {escape(report.spec)}[/bold] of {escape(report.source)}", soft_wrap=True)
-    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    styles = {"passed": "green", "failed": "red", "noted": "yellow"}
-    widest = max((len(result.check) + len(result.verdict) for result in report.results), default=0)
-    is_narrow = 2 + widest + 4 + _LEAST_TEXT > console.width
-    for result in report.results:
-        check, verdict = f"  {result.check}", Text(result.verdict, styles[result.verdict])
-        if is_narrow:
-            console.print(Text.assemble(check, "  ", verdict), _below(result.message))
-        else:
-            table.add_row(check, verdict, Text(result.message))
-    if table.row_count:
-        console.print(table)
-
-
-def print_verdict(reports: Sequence[Report]) -> None:
-    """Say how many checks of all components passed."""
-    found = Counter(result.verdict for report in reports for result in report.results)
-    words = [f"{found['passed']} passed", f"{found['failed']} failed", f"{found['noted']} noted"]
-    make_console().print(f"[bold]{', '.join(words)}[/bold]")
 
 
 def print_album(outcomes: Iterable[Outcome], total: int, out: Path) -> int:

@@ -9,15 +9,17 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any, Literal
 
 import pluggy
 
 from zoo.errors import ZooError, one_line
-from zoo.registry import hookspecs
+from zoo.registry import folders, hookspecs, tracing
 from zoo.registry.offers import Command, Component
 from zoo.registry.registering import NAME, CommandRegistration, Registration
 from zoo.registry.requirements import check_requirements
@@ -29,6 +31,9 @@ GROUP = "zoo"
 SLOW = 0.1
 """Seconds of loading from which on a plugin is named for it."""
 
+ADDED: dict[str, object] = {}
+"""Plugins by name that nobody installed: objects with hooks. See `zoo.testing.registered`."""
+
 # What takes longer to import than all of `zoo list`. Of those that import one another, the first to be named.
 _HEAVY = (
     "torch", "tensorflow", "jax", "torchvision", "timm", "segmentation_models_pytorch", "transformers", "diffusers",
@@ -38,12 +43,16 @@ _HEAVY = (
 
 @dataclass
 class Plugin:
-    """One entry point of the group `zoo`, loaded or not."""
+    """One entry point of the group `zoo`, or a file of a folder of plugins, loaded or not."""
 
     name: str
     distribution: str
+    """Of a file, its path."""
     version: str
+    """Of a file, the beginning of its hash."""
     module: str = ""
+    file: Path | None = None
+    """Where it is, if it is a file and not installed."""
     hooks: list[str] = field(default_factory=list)
     """The hooks that it implements."""
     components: list[Component] = field(default_factory=list)
@@ -71,6 +80,8 @@ class Plugin:
         """The folder or the file that its module is loaded from; empty where there is none."""
         from importlib.util import find_spec
 
+        if self.file is not None:
+            return str(self.file)
         try:
             spec = find_spec(self.module.partition(".")[0])
         except (ImportError, ValueError):
@@ -79,32 +90,60 @@ class Plugin:
 
 
 def load_plugins(disabled: Mapping[str, str] | None = None) -> list[Plugin]:
-    """Load every installed plugin, each in its own try.
+    """Load every plugin, each in its own try: those that are installed, then the files of folders, then `ADDED`.
 
     The environment has a say: ZOO_PLUGINS=none leaves out all that did not come with zoo, ZOO_PLUGINS=a,b all of
-    those but a and b; ZOO_STRICT=1 makes an error at once of what otherwise is a line in `zoo list`.
+    those but a and b; ZOO_PLUGINS_DIR names folders; ZOO_STRICT=1 makes an error at once of what otherwise is a line
+    in `zoo list`.
 
     Args:
         disabled: names of plugins to leave out, with where that is said.
 
     Raises:
+        UsageError: a folder of plugins is not there.
         ZooError: with ZOO_STRICT=1, a plugin is broken, or there is something to remark on it other than its speed.
     """
     disabled = disabled or {}
     taken: dict[str, Plugin] = {}
-    plugins = []
-    # Each name and version is read from a file, once.
-    found = [(_distribution(entry_point), entry_point) for entry_point in entry_points(group=GROUP)]
-    for (distribution, version), entry_point in sorted(found, key=lambda e: (e[0][0] != DISTRIBUTION, e[1].name, e[0])):
-        plugin = Plugin(entry_point.name, distribution, version, entry_point.value.partition(":")[0])
+    plugins: list[Plugin] = []
+    for plugin, load in (*_installed(), *_files()):
         plugins.append(plugin)
         if plugin.name in disabled:
             plugin.off = f"disabled in {disabled[plugin.name]}"
         elif not _allowed(plugin):
             plugin.off = f"left out by ZOO_PLUGINS={os.environ['ZOO_PLUGINS']}"
         else:
-            _load(entry_point, plugin, taken.setdefault(plugin.name, plugin))
+            _load(load, plugin, taken.setdefault(plugin.name, plugin))
+    for name, hooks in ADDED.items():
+        plugins.append(Plugin(name, "a test", "0"))
+        _load(partial(_itself, hooks), plugins[-1], taken.setdefault(name, plugins[-1]))
     return plugins
+
+
+def _itself(hooks: object) -> object:
+    return hooks
+
+
+def _installed() -> Iterator[tuple[Plugin, Callable[[], object]]]:
+    """Yield what is installed, zoo's own first, each with what imports it."""
+    # Each name and version is read from a file, once.
+    found = [(_distribution(entry_point), entry_point) for entry_point in entry_points(group=GROUP)]
+    for (distribution, version), entry_point in sorted(found, key=lambda e: (e[0][0] != DISTRIBUTION, e[1].name, e[0])):
+        plugin = Plugin(entry_point.name, distribution, version, entry_point.value.partition(":")[0])
+        yield plugin, partial(_import_installed, entry_point, distribution)
+
+
+def _import_installed(entry_point: EntryPoint, distribution: str) -> object:
+    if distribution != DISTRIBUTION and entry_point.dist is not None:
+        check_requirements(entry_point.dist)
+    return entry_point.load()
+
+
+def _files() -> Iterator[tuple[Plugin, Callable[[], object]]]:
+    """Yield the files of folders, each with what imports it."""
+    for file in folders.find_files():
+        plugin = Plugin(file.stem, str(file), folders.version_of(file), file.stem, file)
+        yield plugin, partial(folders.import_file, file)
 
 
 def _allowed(plugin: Plugin) -> bool:
@@ -117,22 +156,20 @@ def _distribution(entry_point: EntryPoint) -> tuple[str, str]:
     return (dist.name, dist.version) if dist else ("unknown", "?")
 
 
-def _load(entry_point: EntryPoint, plugin: Plugin, first: Plugin) -> None:
+def _load(load: Callable[[], object], plugin: Plugin, first: Plugin) -> None:
     try:
         if first is not plugin:
             raise ZooError(
                 f"its name is taken by the plugin {first.name} of {first.distribution} {first.version}: "
-                "uninstall one of the two"
+                + ("give the file another one" if plugin.file else "uninstall one of the two")
             )
         if not NAME.fullmatch(plugin.name):
             raise ZooError(f"its name {plugin.name!r} must be made of letters, digits, '-', '_' and '.'")
-        if plugin.distribution != DISTRIBUTION and entry_point.dist is not None:
-            check_requirements(entry_point.dist)
         light = {name for name in _HEAVY if name not in sys.modules}
         start = time.perf_counter()
         # A manager for each, so that what it registers, and how it fails, is known to be its own.
-        module = entry_point.load()
-        manager = _manager_of(module)
+        module = load()
+        manager = _manager_of(module, plugin.name)
         source = plugin.name, plugin.distribution, plugin.version
         offered, added = Registration(*source), CommandRegistration(*source)
         manager.hook.zoo_components(register=offered)
@@ -151,7 +188,8 @@ def _load(entry_point: EntryPoint, plugin: Plugin, first: Plugin) -> None:
     if any(caller.has_spec() and caller.name not in hookspecs.OFFERS for caller in callers):
         plugin.listener = manager.hook
     milliseconds = f"{1000 * plugin.seconds:.0f} ms"
-    if heavy := next((name for name in _HEAVY if name in light and name in sys.modules), None):
+    heavy = next((name for name in _HEAVY if name in light and name in sys.modules), None)
+    if heavy and not plugin.file:  # a file that is there to try something out may hold its components, too
         plugin.remarks.append(
             f"imports {heavy} when it is listed ({milliseconds}): move the import into the component's module"
         )
@@ -167,7 +205,7 @@ def make_hooks(listener: object) -> Any:
     Raises:
         ZooError: it implements none, or one that does not exist.
     """
-    manager = _manager_of(listener)
+    manager = _manager_of(listener, type(listener).__name__)
     problems = list(_unknown_hooks(manager, listener))
     if not manager.get_hookcallers(listener):
         problems = ["has no method that is marked @hookimpl"]
@@ -176,10 +214,12 @@ def make_hooks(listener: object) -> Any:
     return manager.hook
 
 
-def _manager_of(listener: object) -> pluggy.PluginManager:
+def _manager_of(listener: object, name: str) -> pluggy.PluginManager:
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
     manager.register(listener)
+    if tracing.is_on():
+        manager.add_hookcall_monitoring(*tracing.monitors(name))
     return manager
 
 

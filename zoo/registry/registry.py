@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -13,6 +13,7 @@ from typing import Any
 from zoo.errors import UsageError, ZooError
 from zoo.registry.catalogue import Catalogue, load_catalogue
 from zoo.registry.contracts import KINDS, Kind
+from zoo.registry.folders import add_to_environment
 from zoo.registry.offers import Command, Component
 from zoo.registry.options import as_text
 from zoo.registry.part import Part
@@ -212,6 +213,12 @@ def get() -> Registry:
     if not registry.components:
         raise ZooError("no plugin is installed, not even zoo's own: install zoo with `pip install -e .`")
     return registry
+
+
+def add_folders(folders: Iterable[Path]) -> None:
+    """Have the files of these folders as plugins, too, in this process and in those that it starts."""
+    add_to_environment(folders)
+    get.cache_clear()
 
 
 def components(pattern: str = "*", kind: Kind | None = None) -> list[Component]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from importlib.metadata import Distribution, PackageNotFoundError, version
+from pathlib import PurePosixPath, PureWindowsPath
 
 from zoo.errors import ZooError
 from zoo.files import quoted
+from zoo.registry.folders import HASH
 from zoo.versions import DISTRIBUTION
 
 # What could not be anything else where it is pasted into a shell.
@@ -31,7 +33,14 @@ def check_requirements(distribution: Distribution) -> None:
 
 
 def how_to_install(distribution: str, version: str) -> str:
-    """Say what to type for a distribution of which a file speaks; in quotes alone, where it is no name for pip."""
+    """Say what to type for a distribution of which a file speaks; in quotes alone, where it is no name for pip.
+
+    Of a plugin that was no distribution but a file, say which file of which folder.
+    """
+    if version.startswith(HASH):
+        path = PureWindowsPath(distribution) if "\\" in distribution else PurePosixPath(distribution)
+        folder = f" of the folder {quoted(str(path.parent))}" if path.is_absolute() else ""
+        return f"it was in the file {quoted(path.name)}{folder}; where that is now, say with zoo --plugins-dir FOLDER …"
     if distribution == DISTRIBUTION:
         # On no package index yet: what is found there under this name would be somebody else's.
         return f"install zoo {quoted(version)}, as its README says"

@@ -10,10 +10,11 @@ Neither torch nor pytest is imported before a check runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from zoo.testing.report import SIZE, Report, Result
+from zoo.testing.temporary import registered
 
 if TYPE_CHECKING:
     from zoo.registry import Registry
@@ -32,10 +33,13 @@ __all__ = [
     "check_model",
     "check_tracker",
     "examine",
+    "registered",
 ]
 
 
-def examine(text: str, kind: Kind | None = None, *, device: str = "cpu", size: int = SIZE) -> Iterator[Report]:
+def examine(
+    text: str, kind: Kind | None = None, *, device: str = "cpu", size: int = SIZE, timeout: float | None = None
+) -> Iterator[Report]:
     """Check a component, or all components of a plugin.
 
     Args:
@@ -43,11 +47,31 @@ def examine(text: str, kind: Kind | None = None, *, device: str = "cpu", size: i
         kind: the component's kind, where the name alone does not say it.
         device: where networks and losses are tried: auto, cuda, cuda:1, mps or cpu.
         size: side of the pictures that they are tried on, in pixels.
+        timeout: seconds that one check may take. With it, the checks are made in a process of their own: one that
+            kills it, or never ends, is a failed row, and the others go on. As everywhere with multiprocessing, a script
+            that asks for it needs `if __name__ == "__main__":`.
 
     Raises:
         UsageError: there is neither, the name means several, or the options are wrong.
         ZooError: the plugin is broken.
     """
+    tasks = _tasks(text, kind)
+    # From here on torch is needed; what was wrong until here was said without waiting for it.
+    if timeout is not None:
+        from zoo.testing.apart import examine_apart
+
+        return examine_apart(tasks, device=device, size=size, timeout=timeout)
+    from zoo.device import pick_device
+    from zoo.testing.checks import report_on, report_on_defaults
+
+    place = pick_device(device)
+    if len(tasks) == 1 and (options := tasks[0][1]) is not None:
+        return iter([report_on(tasks[0][0], options, device=place, size=size)])
+    return (report_on_defaults(component, device=place, size=size) for component, _ in tasks)
+
+
+def _tasks(text: str, kind: Kind | None) -> list[tuple[Component, Mapping[str, str] | None]]:
+    """Find a component with its options, or those of a plugin, with None for their default options."""
     from zoo import registry
     from zoo.errors import UsageError
     from zoo.registry.spec import parse
@@ -57,16 +81,9 @@ def examine(text: str, kind: Kind | None = None, *, device: str = "cpu", size: i
     kinds = sorted({component.kind for component in known.named(spec.name, kind)})
     if len(kinds) > 1:
         raise UsageError(f"{spec.name!r} is a {' and a '.join(kinds)}: say which with --kind")
-    named = known.find(kinds[0], spec.name) if kinds else None
-    of_plugin = [] if named else _offered_by(known, spec, kind)
-    # From here on torch is needed; what was wrong until here was said without waiting for it.
-    from zoo.device import pick_device
-    from zoo.testing.checks import report_on, report_on_defaults
-
-    place = pick_device(device)
-    if named:
-        return iter([report_on(named, spec.options, device=place, size=size)])
-    return (report_on_defaults(component, device=place, size=size) for component in of_plugin)
+    if kinds:
+        return [(known.find(kinds[0], spec.name), spec.options)]
+    return [(component, None) for component in _offered_by(known, spec, kind)]
 
 
 def check_generator(generator: str | Callable[..., Any], /, **options: Any) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,9 @@ from zoo.errors import UsageError, ZooError, one_line
 from zoo.registry.contracts import Kind
 from zoo.registry.offers import Component
 from zoo.registry.options import check_options
-from zoo.registry.spec import Spec
 from zoo.testing import datasets, factories, losses, metrics, models, networks, trackers
 from zoo.testing.losses import is_adversarial
-from zoo.testing.report import SIZE, Report, Result
+from zoo.testing.report import IMPORT, SIZE, Report, Result, header
 from zoo.testing.subject import CPU, Check, ContractError, Note, Subject, short
 
 FACTORY: tuple[Check, ...] = (factories.docstring, factories.options_described, factories.options_round_trip)
@@ -33,8 +32,10 @@ NETWORK: tuple[Check, ...] = (
     networks.precision,
     networks.gradients,
     networks.batch_of_one,
+    networks.batch_independent,
     networks.extreme_input,
     networks.deterministic,
+    networks.graphs_released,
     networks.saved_and_restored,
     networks.copied,
     networks.unbounded,
@@ -48,6 +49,8 @@ IMAGE_LOSS: tuple[Check, ...] = (
     losses.identical_pictures,
     losses.extreme_pictures,
     losses.deterministic_loss,
+    losses.repeated_calls,
+    losses.graphs_released,
 )
 ADVERSARIAL_LOSS: tuple[Check, ...] = (
     losses.sides,
@@ -55,6 +58,8 @@ ADVERSARIAL_LOSS: tuple[Check, ...] = (
     losses.bfloat16_logits,
     losses.extreme_logits,
     losses.penalty,
+    losses.repeated_calls,
+    losses.graphs_released,
 )
 DATASET: tuple[Check, ...] = (
     datasets.dataset_made,
@@ -63,6 +68,7 @@ DATASET: tuple[Check, ...] = (
     datasets.splits,
     datasets.worker,
     datasets.fingerprint,
+    datasets.fingerprint_elsewhere,
 )
 METRIC: tuple[Check, ...] = (
     metrics.metric_made,
@@ -86,30 +92,57 @@ CONTRACTS: dict[Kind, tuple[Check, ...]] = {
 they are those of `ADVERSARIAL_LOSS`."""
 
 
+class Watcher:
+    """Hears of checks as they are made, one by one."""
+
+    def __init__(self, done: Collection[str] = ()) -> None:
+        """`done` are checks that are not made, since they were made before."""
+        self.done = done
+
+    def begins(self, check: str, essential: bool) -> None:
+        """A check begins. Without one that is `essential`, no other can be made."""
+
+    def found(self, result: Result) -> None:
+        """It has ended."""
+
+
+NOBODY = Watcher()
+
+
 def report_on(
-    component: Component, options: Mapping[str, str], *, device: torch.device = CPU, size: int = SIZE
+    component: Component,
+    options: Mapping[str, str],
+    *,
+    device: torch.device = CPU,
+    size: int = SIZE,
+    watcher: Watcher = NOBODY,
 ) -> Report:
     """Check a registered component, with options as typed.
 
     Raises:
         UsageError: an option is unknown, missing or of another type.
     """
-    spec, source = str(Spec(component.name, options)), f"plugin {component.plugin}"
+    report = header(component, options)
+    watcher.begins(IMPORT, True)
     try:
         subject = subject_of(component, options, device, size)
     except UsageError:
         raise
     except ZooError as error:
-        return Report(component.kind, spec, source, [Result("import", "failed", short(str(error)))])
-    return Report(component.kind, spec, source, run(subject))
+        report.results.append(Result(IMPORT, "failed", short(str(error))))
+        watcher.found(report.results[-1])
+        return report
+    report.results.extend(run(subject, watcher=watcher))
+    return report
 
 
-def report_on_defaults(component: Component, *, device: torch.device, size: int) -> Report:
+def report_on_defaults(component: Component, *, device: torch.device, size: int, watcher: Watcher = NOBODY) -> Report:
     """Check a registered component with its default options, as far as it has them."""
     try:
-        return report_on(component, {}, device=device, size=size)
+        return report_on(component, {}, device=device, size=size, watcher=watcher)
     except UsageError as error:
         result = Result("options", "noted", f"not tried: {error}")
+    watcher.found(result)
     return Report(component.kind, component.name, f"plugin {component.plugin}", [result])
 
 
@@ -142,22 +175,37 @@ def subject_of(component: Component, options: Mapping[str, str], device: torch.d
     return Subject(component.kind, factory, values, component, device, size)
 
 
-def run(subject: Subject, leave_out: Sequence[Check] = ()) -> list[Result]:
+def run(subject: Subject, leave_out: Sequence[Check] = (), watcher: Watcher = NOBODY) -> list[Result]:
     """Run all checks of a component's contract. Where it cannot be made, the rest is not tried."""
-    checks = [*(() if subject.kind == "model" else FACTORY), *(REGISTERED if subject.component else ())]
+    results: list[Result] = []
+
+    def make(check: Check, essential: bool = False) -> None:
+        name = _name(check)
+        if check in leave_out or name in watcher.done:
+            return
+        watcher.begins(name, essential)
+        results.append(_try(check, subject))
+        watcher.found(results[-1])
+
     with torch.random.fork_rng([subject.device] if subject.device.type == "cuda" else []):
-        results = [_try(check, subject) for check in checks]
+        for check in (*(() if subject.kind == "model" else FACTORY), *(REGISTERED if subject.component else ())):
+            make(check)
         made, *others = CONTRACTS[subject.kind]
-        results.append(_try(made, subject))
-        if results[-1].verdict != "failed":
+        make(made, essential=True)
+        if not results or results[-1].check != _name(made) or results[-1].verdict != "failed":
             if subject.kind == "loss" and is_adversarial(subject.made):
                 others = list(ADVERSARIAL_LOSS)
-            results += [_try(check, subject) for check in others if check not in leave_out]
+            for check in others:
+                make(check)
     return results
 
 
+def _name(check: Check) -> str:
+    return check.__name__.replace("_", " ")
+
+
 def _try(check: Check, subject: Subject) -> Result:
-    name = check.__name__.replace("_", " ")
+    name = _name(check)
     try:
         message = check(subject)
     except (ContractError, ZooError) as error:

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import json
+import math
+import os
+import subprocess
+import sys
 import time
 import warnings
+from collections.abc import Iterator
 from multiprocessing.reduction import ForkingPickler
+from pkgutil import resolve_name
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from zoo.errors import one_line
+from zoo.errors import ZooError, one_line
+from zoo.photo.colourless import colourless
+from zoo.registry.options import as_text, check_options
+from zoo.registry.plugins import ADDED
 from zoo.testing.subject import ContractError, Note, Subject, expect, short
+from zoo.testing.temporary import import_string
 
+SECONDS = 15.0
+"""How long the photographs of a split are looked at."""
 _SMALLEST_PHOTO = 16
+_PATIENCE = 250.0
+"""Seconds that another process may take to make a data set."""
 
 
 def dataset_made(subject: Subject) -> str:
@@ -31,23 +47,55 @@ def dataset_made(subject: Subject) -> str:
 
 
 def photographs(subject: Subject) -> str:
-    """A photograph is uint8 (3, H, W), 16 pixels at least."""
-    indices = _indices(subject.made)
-    start = time.perf_counter()
-    for index in indices:
-        photo = subject.made[index]
-        expect(isinstance(photo, Tensor), f"photograph {index} is no tensor: {type(photo).__name__}")
-        expect(photo.dtype == torch.uint8, f"photograph {index} is {photo.dtype}, expected torch.uint8, 0 to 255")
+    """A photograph is uint8 (3, H, W), 16 pixels at least, and has colours: all, or as many as there is time for."""
+    said = []
+    notes = []
+    for split in ("train", "val"):
+        dataset = subject.made if split == "train" else subject.make(split="val")
+        looked_at, unread, grey, start = 0, 0, 0, time.perf_counter()
+        for index in _spread(len(dataset)):
+            if (seconds := time.perf_counter() - start) > SECONDS:
+                break
+            try:
+                photo = dataset[index]
+            except ZooError:  # another one stands in for it
+                unread += 1
+                continue
+            _check_photograph(photo, f"photograph {index}{' of val' * (split == 'val')}")
+            looked_at += 1
+            grey += bool(colourless(Image.fromarray(photo.permute(1, 2, 0).cpu().numpy())))
+        if not len(dataset):
+            continue
+        expect(looked_at, f"none of {unread} photographs of {split} could be read")
+        which = "all" if looked_at == len(dataset) else f"{looked_at:,} of {len(dataset):,}"
         expect(
-            photo.ndim == 3 and len(photo) == 3,
-            f"photograph {index} has the shape {tuple(photo.shape)}, expected (3, H, W)",
+            grey < looked_at,
+            f"{looked_at:,} photographs of {split} were looked at, and none has colours: there is nothing to learn",
         )
-        expect(
-            min(photo.shape[1:]) >= _SMALLEST_PHOTO,
-            f"photograph {index} is {photo.shape[2]} × {photo.shape[1]} pixels: no side may be below {_SMALLEST_PHOTO}",
-        )
-    milliseconds = (time.perf_counter() - start) * 1000 / len(indices)
-    return f"uint8 {tuple(photo.shape)}, {milliseconds:.1f} ms each"
+        said.append(f"{which} of {split}, {1000 * seconds / (looked_at + unread):.1f} ms each")
+        if unread:
+            notes.append(f"{unread:,} of {split} cannot be read")
+        if grey > looked_at / 2:
+            notes.append(f"{grey:,} of {split} have no colours, from which nothing is learned")
+    text = f"uint8 (3, H, W): {'; '.join(said)}"
+    return Note("; ".join([text, *notes])) if notes else text
+
+
+def _check_photograph(photo: object, name: str) -> None:
+    expect(isinstance(photo, Tensor), f"{name} is no tensor: {type(photo).__name__}")
+    assert isinstance(photo, Tensor)
+    expect(photo.dtype == torch.uint8, f"{name} is {photo.dtype}, expected torch.uint8, 0 to 255")
+    expect(photo.ndim == 3 and len(photo) == 3, f"{name} has the shape {tuple(photo.shape)}, expected (3, H, W)")
+    expect(
+        min(photo.shape[1:]) >= _SMALLEST_PHOTO,
+        f"{name} is {photo.shape[2]} × {photo.shape[1]} pixels: no side may be below {_SMALLEST_PHOTO}",
+    )
+
+
+def _spread(count: int) -> Iterator[int]:
+    """Yield all indices, each of the first few far from the others: nobody knows for how many there is time."""
+    step = next((step for step in range(round(0.618 * count), count) if math.gcd(step, count) == 1), 1)
+    yield from (place * step % count for place in range(count))
 
 
 def same_photograph(subject: Subject) -> str:
@@ -99,6 +147,42 @@ def fingerprint(subject: Subject) -> str:
     if marks[0] == subject.make(split="val").fingerprint:
         return Note("train and val have the same fingerprint, although their photographs are others")
     return f"always {marks[0]}"
+
+
+def fingerprint_elsewhere(subject: Subject) -> str:
+    """The fingerprint is the same in another process."""
+    mark = getattr(subject.make(), "fingerprint", None)
+    component = subject.component
+    is_installed = component is not None and component.plugin not in ADDED
+    target = component.target if component is not None and is_installed else import_string(subject.factory)
+    if mark is None or not target:
+        return "it has none" if mark is None else "another process cannot import it"
+    texts = {name: as_text(value) for name, value in subject.options.items()}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "PYTHONHASHSEED": "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1",
+    }
+    script = f"from {__name__} import tell_fingerprint; tell_fingerprint()"
+    words = [sys.executable, "-c", script, target, json.dumps(texts)]
+    done = subprocess.run(words, capture_output=True, text=True, env=environment, check=False, timeout=_PATIENCE)
+    last = (done.stdout if done.returncode == 0 else done.stderr).strip().rpartition("\n")[2]
+    expect(done.returncode == 0, f"it cannot be made in another process: {last}")
+    elsewhere = json.loads(last)
+    expect(
+        elsewhere == mark,
+        f"the fingerprint is {mark} in this process and {elsewhere} in another one, for the same photographs: hash() "
+        "of text and id() are others in each",
+    )
+    return "the same in another process"
+
+
+def tell_fingerprint() -> None:
+    """Make the data set that the command line names, with its options; print its fingerprint."""
+    target, texts = sys.argv[1:]
+    factory = resolve_name(target)
+    subject = Subject("dataset", factory, check_options(factory, "dataset", json.loads(texts), target))
+    print(json.dumps(str(getattr(subject.made, "fingerprint", None))))
 
 
 def _sample(dataset: Any) -> dict[bytes, int]:

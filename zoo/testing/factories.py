@@ -9,8 +9,9 @@ import os
 import subprocess
 import sys
 
+from zoo.registry.folders import HASH
 from zoo.registry.options import as_text, check_options, options_of
-from zoo.registry.plugins import GROUP
+from zoo.registry.plugins import ADDED, GROUP
 from zoo.registry.spec import Spec, parse
 from zoo.testing.subject import Note, Subject, expect, names
 
@@ -68,6 +69,10 @@ def light_entry(subject: Subject) -> str:
     """The entry module imports nothing heavy, so that `zoo list` stays fast."""
     assert subject.component
     component = subject.component
+    if component.version.startswith(HASH):
+        return "a file to try something out, which may import what it likes"
+    if component.plugin in ADDED:
+        return "registered for a test"
     modules = [
         entry.module
         for entry in importlib.metadata.entry_points(group=GROUP, name=component.plugin)

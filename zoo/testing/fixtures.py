@@ -10,6 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from zoo.data.picture import LabPicture
     from zoo.registry import Registry
+    from zoo.testing.temporary import Add
 
 
 @pytest.fixture
@@ -28,3 +29,15 @@ def zoo_batch() -> LabPicture:
     from zoo.testing.subject import pictures
 
     return pictures(size=32)
+
+
+@pytest.fixture
+def zoo_register() -> Iterator[Add]:
+    """Registers a component for one test, as in `zoo_register("loss", "mine", MyLoss, weight=50)`.
+
+    See `zoo.testing.registered`.
+    """
+    from zoo.testing.temporary import registered
+
+    with registered() as add:
+        yield add

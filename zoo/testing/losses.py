@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from zoo.data.picture import LabPicture
+from zoo.testing.graphs import KEPT, Graphs
 from zoo.testing.subject import ContractError, Note, Subject, expect, names, noise, pictures
+
+_SIDES = ("critic", "generator")
 
 
 def loss_made(subject: Subject) -> str:
@@ -92,8 +96,61 @@ def deterministic_loss(subject: Subject) -> str:
     return "the same seed gives the same value, bit for bit"
 
 
+def repeated_calls(subject: Subject) -> str:
+    """The same pictures, or logits, cost the same however often they are shown."""
+    loss, calls = subject.make(), 5
+    if is_adversarial(loss):
+        real, fake = (torch.full((2, 1, 4, 4), level, device=subject.device) for level in (0.5, -0.5))
+        found = [_sides(subject, real, fake, loss=loss) for _ in range(calls)]
+        series = {f"{side}(…)": [float(pair[place]) for pair in found] for place, side in enumerate(_SIDES)}
+    else:
+        picture = pictures(size=subject.size, device=subject.device)
+        series = {"it": [float(_compare(subject, picture, 0.5 * picture.chroma, loss)[0]) for _ in range(calls)]}
+    changed = ""
+    for what, values in series.items():
+        steps = [after - before for before, after in pairwise(values)]
+        words = f"{what} is {values[0]:.4g} at the first call and {values[-1]:.4g} at call {calls} of the same"
+        slack = 1e-4 * max(map(abs, values))
+        expect(
+            not all(step > slack for step in steps),
+            f"{words}: it grows with each call; nothing of one call may be added up in the next",
+        )
+        if any(abs(step) > slack for step in steps):
+            changed = f"{words}: a run that is resumed begins anew with what it remembers"
+    return Note(changed) if changed else f"the same at {calls} calls of the same"
+
+
+def graphs_released(subject: Subject) -> str:
+    """Nothing of a step stays in memory after it."""
+    graphs, calls = Graphs(), 3
+    for call in range(calls):
+        if is_adversarial(subject.made):
+            real, fake = (torch.full((2, 1, 4, 4), level, device=subject.device) for level in (0.5, -0.5))
+            subject.made.critic(graphs.mark(real, call), graphs.mark(fake, call)).backward()
+            subject.made.generator(graphs.mark(fake, call)).backward()
+        else:
+            picture = pictures(size=subject.size, device=subject.device)
+            fake_chroma = graphs.mark(0.5 * picture.chroma, call)
+            subject.made(LabPicture(picture.lightness, fake_chroma), picture).backward()
+            del fake_chroma, picture
+    expect(not graphs.alive, KEPT.format(alive=graphs.alive, calls=calls))
+    return f"nothing of {calls} steps is kept"
+
+
 def sides(subject: Subject) -> str:
     """Both sides are finite scalars, for logits of any shape, and gradients reach the logits."""
+    for side in _SIDES:
+        # Where a hinge is, one side of it has no slope; so not only one logit.
+        logits = torch.linspace(-0.9, 0.9, 32, device=subject.device).view(2, 1, 4, 4)
+        leaves = [logits.clone().requires_grad_(True) for _ in range(2 if side == "critic" else 1)]
+        value = getattr(subject.made, side)(*leaves)
+        _expect_scalar(value, f"{side}(…)")
+        expect(value.requires_grad, f"{side}(…) is cut off from the logits: no gradient can reach them")
+        value.backward()
+        expect(
+            all(leaf.grad is not None and leaf.grad.any() for leaf in leaves),
+            f"the gradient of {side}(…) is zero, whatever the logits are: nothing can be learned from it",
+        )
     for shape in ((2,), (2, 1, 4, 4)):
         real, fake = (torch.full(shape, level, device=subject.device) for level in (0.5, -0.5))
         values = _sides(subject, real, fake)
@@ -178,7 +235,7 @@ class _Curved(nn.Module):
 
 def is_adversarial(loss: object) -> bool:
     """Whether a loss has the two methods of one over logits."""
-    return all(callable(getattr(loss, side, None)) for side in ("critic", "generator"))
+    return all(callable(getattr(loss, side, None)) for side in _SIDES)
 
 
 def _compare(subject: Subject, real: LabPicture, chroma: Tensor, loss: Any = None) -> tuple[Tensor, Tensor]:
@@ -196,13 +253,13 @@ def _compare(subject: Subject, real: LabPicture, chroma: Tensor, loss: Any = Non
     return value.detach(), gradient
 
 
-def _sides(subject: Subject, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+def _sides(subject: Subject, real: Tensor, fake: Tensor, loss: Any = None) -> tuple[Tensor, Tensor]:
     """Return the critic's and the generator's side, after a look at their gradients."""
     torch.manual_seed(0)
     values = []
     for side, logits in (("critic", (real, fake)), ("generator", (fake,))):
         leaves = [scale.detach().clone().requires_grad_(True) for scale in logits]
-        value = getattr(subject.made, side)(*leaves)
+        value = getattr(subject.made if loss is None else loss, side)(*leaves)
         _expect_scalar(value, f"{side}(…)")
         expect(value.requires_grad, f"{side}(…) is cut off from the logits: no gradient can reach them")
         value.backward()

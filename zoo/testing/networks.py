@@ -15,7 +15,11 @@ from zoo.cost import measure
 from zoo.errors import one_line
 from zoo.networks import predict_chroma
 from zoo.registry.contracts import Kind
+from zoo.testing.graphs import KEPT, Graphs
 from zoo.testing.subject import ContractError, Note, Subject, expect, names, noise, short
+
+_TOLERANCE = 1e-3
+"""Batches of another size take other paths through a network's convolutions."""
 
 
 def network_made(subject: Subject) -> str:
@@ -86,13 +90,86 @@ def gradients(subject: Subject) -> str:
     )
     wild = [name for name, p in learning.items() if p.grad is not None and not p.grad.isfinite().all()]
     expect(not wild, f"the gradient of {names(wild)} is NaN or infinite")
+    lifeless = _lifeless(subject, network)
     network.zero_grad()
+    expect(
+        len(lifeless) < len(learning),
+        "all gradients are zero: the output does not depend on the weights, and nothing can be learned",
+    )
+    # A bias that a norm takes away again may have none.
+    dead = [name for name in lifeless if learning[name].ndim > 1]
+    expect(not dead, f"the gradient of {names(dead)} is zero everywhere: nothing can be learned there")
     if subject.kind == "critic":
         expect(
             chroma.grad is not None and chroma.grad.abs().sum() > 0,
             "no gradient reaches the chroma: a generator would learn nothing from it",
         )
     return f"reach all {len(learning)} parameters"
+
+
+def _lifeless(subject: Subject, network: nn.Module) -> list[str]:
+    """Return the parameters whose gradient is zero throughout, whatever the weights are.
+
+    At its beginning, a network may well have layers that a zero behind them cuts off; so weights are tried that are
+    a little different. A bias before a normalization may have no gradient at all.
+    """
+    lifeless = {name for name, p in network.named_parameters() if p.requires_grad and _is_zero(p.grad)}
+    if not lifeless:
+        return []
+    other = subject.make().train()
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    scales = _forward(subject, other, *noise(subject, 2, subject.size, subject.size))
+    torch.stack([scale.float().square().mean() for scale in scales]).sum().backward()  # type: ignore[no-untyped-call]
+    return [name for name, p in other.named_parameters() if name in lifeless and _is_zero(p.grad)]
+
+
+def _is_zero(gradient: Tensor | None) -> bool:
+    return gradient is None or not gradient.any()
+
+
+def batch_independent(subject: Subject) -> str:
+    """In evaluation, a picture comes to the same alone and among others."""
+    network = subject.made.eval()
+    # As unlike as pictures can be.
+    share = torch.tensor([1.0, 0.1, 0.0], device=subject.device).view(3, 1, 1, 1)
+    lightness, chroma = (share * part for part in noise(subject, 3, subject.size, subject.size))
+    together = _forward(subject, network, lightness, chroma)
+    unlike = 0.0
+    for index in range(3):
+        alone = _forward(subject, network, lightness[index : index + 1], chroma[index : index + 1])
+        for one, all_ in zip(alone, together, strict=True):
+            among = all_[index : index + 1] if all_.ndim else all_
+            if one.shape != among.shape:
+                return Note("its output has no row for each picture of a batch")
+            unlike = max(unlike, float((one - among).norm() / among.norm().clamp_min(1e-6)))
+    if unlike <= _TOLERANCE:
+        return "in evaluation, a picture comes to the same alone and among others"
+    how = f"in evaluation, a picture alone comes to something else than among others ({unlike:.1%} off)"
+    expect(
+        subject.kind != "generator",
+        f"{how}: what it computes over a batch, such as the statistics of a norm, it must only do in training",
+    )
+    return Note(how)
+
+
+def graphs_released(subject: Subject) -> str:
+    """Nothing of a step stays in memory after it."""
+    network = subject.made.train()
+    graphs, calls = Graphs(), 3
+    for call in range(calls):
+        lightness, chroma = noise(subject, 2, subject.size, subject.size)
+        if subject.kind == "generator":
+            scales = _forward(subject, network, graphs.mark(lightness, call), chroma)
+        else:
+            scales = _forward(subject, network, lightness, graphs.mark(chroma, call))
+        torch.stack([scale.float().mean() for scale in scales]).sum().backward()  # type: ignore[no-untyped-call]
+        del scales
+    network.zero_grad()
+    expect(not graphs.alive, KEPT.format(alive=graphs.alive, calls=calls))
+    return f"nothing of {calls} steps is kept"
 
 
 def batch_of_one(subject: Subject) -> str:
@@ -131,8 +208,13 @@ def deterministic(subject: Subject) -> str:
         "two networks of the same seed differ: draw every random number from torch's own generator",
     )
     network = subject.made.eval()
-    first, second = (_forward(subject, network, *picture) for _ in range(2))
-    expect(_equal(first, second), "in evaluation, the same picture gives another result the second time")
+    # Not the same seed: what is random in training must not be so here.
+    first, second = (_forward(subject, network, *picture, seed=seed) for seed in (0, 1))
+    expect(
+        _equal(first, second),
+        "in evaluation, the same picture gives another result the second time: switch off what is random, such as "
+        "dropout, where self.training is False",
+    )
     return "the same seed gives the same result, bit for bit"
 
 
@@ -230,10 +312,15 @@ FORWARD: dict[Kind, Callable[[Any, Tensor, Tensor, torch.dtype], list[Tensor]]] 
 
 
 def _forward(
-    subject: Subject, network: Any, lightness: Tensor, chroma: Tensor, dtype: torch.dtype = torch.float32
+    subject: Subject,
+    network: Any,
+    lightness: Tensor,
+    chroma: Tensor,
+    dtype: torch.dtype = torch.float32,
+    seed: int = 0,
 ) -> list[Tensor]:
     """Run a network as a training would, on a random state of its own; only in training are gradients kept."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     with torch.set_grad_enabled(network.training):
         return FORWARD[subject.kind](network, lightness, chroma, dtype)
 

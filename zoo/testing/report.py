@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from zoo.registry.contracts import Kind
+    from zoo.registry.offers import Component
 
 SIZE = 64
 """Side of the pictures that components are tried on, in pixels."""
+IMPORT = "import"
+"""The row that says that a component cannot even be imported."""
 
 
 @dataclass(frozen=True)
@@ -36,3 +40,10 @@ class Report:
     def failures(self) -> list[Result]:
         """The checks that failed."""
         return [result for result in self.results if result.verdict == "failed"]
+
+
+def header(component: Component, options: Mapping[str, str]) -> Report:
+    """Return an empty report of a registered component, with options as typed."""
+    from zoo.registry.spec import Spec
+
+    return Report(component.kind, str(Spec(component.name, options)), f"plugin {component.plugin}", [])
