@@ -45,6 +45,12 @@ class Registration:
     def dataset(self, name: str, target: str, *, summary: str) -> None:
         self._add("dataset", name, target, summary)
 
+    def augmentation(self, name: str, target: str, *, summary: str) -> None:
+        self._add("augmentation", name, target, summary)
+
+    def optimizer(self, name: str, target: str, *, summary: str) -> None:
+        self._add("optimizer", name, target, summary)
+
     def metric(self, name: str, target: str, *, summary: str, best: Literal["lowest", "highest"] = "lowest") -> None:
         self._add("metric", name, target, summary, best=best)
 
