@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from zoo.data.picture import LabPicture
 from zoo.device import compiles, pick_memory_format
-from zoo.errors import ZooError
 from zoo.networks import predict_chroma
 from zoo.recipe import Stage
 from zoo.training.assembly import Assembly
 from zoo.training.distributed import Distributed, unsynchronized
+from zoo.training.optimizers import trainable
 
 
 class Backward:
@@ -27,10 +27,13 @@ class Backward:
     def __init__(self, assembly: Assembly, distributed: Distributed) -> None:
         self.assembly = assembly
         self.distributed = distributed
-        self.parameters = {"generator": _trainable(assembly.generator)}
+        networks = {"generator": assembly.generator, "critic": assembly.critic}
+        self.parameters = {
+            name: [parameter for _, parameter in trainable(network)]
+            for name, network in networks.items()
+            if network is not None
+        }
         """What is learned, by network."""
-        if assembly.critic is not None:
-            self.parameters["critic"] = _trainable(assembly.critic)
         self.compiled = compiles(assembly.recipe.compile, assembly.device)
         self._wrap()
 
@@ -151,10 +154,3 @@ class Backward:
     def _autocast(self) -> torch.autocast:
         enabled = self.assembly.dtype == torch.bfloat16
         return torch.autocast(self.assembly.device.type, dtype=torch.bfloat16, enabled=enabled)
-
-
-def _trainable(network: nn.Module) -> list[nn.Parameter]:
-    trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    if not trainable:
-        raise ZooError(f"{type(network).__name__} has no parameter to train")
-    return trainable

@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from zoo.errors import ZooError
 from zoo.registry import Part
 from zoo.registry.contracts import Optimizer
 from zoo.registry.made import averages_itself
+from zoo.registry.offers import Component
+
+
+def trainable(network: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    """Return what of a network is to be trained, with names.
+
+    Raises:
+        ZooError: there is nothing.
+    """
+    found = [(name, parameter) for name, parameter in network.named_parameters() if parameter.requires_grad]
+    if not found:
+        raise ZooError(f"{type(network).__name__} has no parameter to train")
+    return found
 
 
 class NetworkOptimizer:
     """What moves one network, in the ways that a trainer needs."""
 
-    def __init__(self, part: Part, network: nn.Module, lr: float, *, recorded: bool) -> None:
+    def __init__(
+        self, make: Callable[..., Any], component: Component, network: nn.Module, lr: float, *, recorded: bool
+    ) -> None:
         """Make it.
 
         Args:
-            part: the component.
+            make: makes the component, given what zoo fills in.
+            component: what it is.
             network: whose parameters it moves, those that are to be trained.
             lr: its learning rate.
             recorded: whether its steps are recorded as a CUDA graph.
@@ -30,10 +48,10 @@ class NetworkOptimizer:
             UsageError: an option is wrong.
             ZooError: it cannot be made, or is no optimizer.
         """
-        named = [(name, parameter) for name, parameter in network.named_parameters() if parameter.requires_grad]
+        named = trainable(network)
         self.parameters: Sequence[nn.Parameter] = [parameter for _, parameter in named]
-        self.component = part.component
-        self.made: Optimizer = part.make(params=named, lr=lr, capturable=recorded)
+        self.component = component
+        self.made: Optimizer = make(params=named, lr=lr, capturable=recorded)
         self.averages = averages_itself(self.made)
         """Whether it has averaged weights beside those that it goes on from."""
         if self.averages:

@@ -86,13 +86,20 @@ def _load_as_saved(optimizer: Optimizer, state: dict[str, Any]) -> None:
                     # Fused optimizers take it for granted that moments lie in memory as their parameter does.
                     moments[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
     optimizer.load_state_dict(state)
-    # torch makes floats of the parameters' kind of whatever it loads.
+    # torch makes floats of the parameters' kind of whatever it loads, and nonsense of text.
     for index, moments in state["state"].items():
-        if isinstance(index, int) and isinstance(moments, dict):
-            loaded = optimizer.state[parameters[index]]
-            for key, value in moments.items():
-                if isinstance(value, Tensor) and loaded[key].dtype != value.dtype:
-                    loaded[key] = value.to(loaded[key].device)
+        if isinstance(index, int):
+            optimizer.state[parameters[index]] = _as_saved(moments, optimizer.state[parameters[index]])
+
+
+def _as_saved(saved: Any, loaded: Any) -> Any:
+    if isinstance(saved, Tensor):
+        return loaded if loaded.dtype == saved.dtype else saved.to(loaded.device)
+    if isinstance(saved, dict):
+        return {key: _as_saved(part, loaded[key]) for key, part in saved.items()}
+    if isinstance(saved, (list, tuple)):
+        return type(saved)(_as_saved(*parts) for parts in zip(saved, loaded, strict=True))
+    return saved
 
 
 def _flat(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:

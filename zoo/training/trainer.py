@@ -57,9 +57,10 @@ class Trainer:
         if assembly.recipe.sync_batch_norm:
             assembly.generator = self.distributed.sync_batch_norm(assembly.generator)
             assembly.critic = None if assembly.critic is None else self.distributed.sync_batch_norm(assembly.critic)
+        optimizer = assembly.plan.optimizer
         networks = {"generator": assembly.generator, "critic": assembly.critic}
         self.optimizers = {
-            name: NetworkOptimizer(assembly.plan.optimizer, network, self._lr(name), recorded=recorded)
+            name: NetworkOptimizer(optimizer.make, optimizer.component, network, self._lr(name), recorded=recorded)
             for name, network in networks.items()
             if network is not None
         }
