@@ -217,7 +217,7 @@ def describe(assembly: Assembly) -> list[tuple[str, str]]:
         ("data", plan.data.brief),
         ("photographs", f"{photos:,} for training, {len(assembly.val_photos):,} for validation"),
         ("crops", f"{', then '.join(f'{size}×{size}' for size in sizes)}, {recipe.batch} per step"),
-        ("augmentation", "+".join(augmentation.brief for augmentation in plan.augmentations) or NONE),
+        ("augment", "+".join(augmentation.brief for augmentation in plan.augmentations) or NONE),
         ("optimizer", plan.optimizer.brief),
         ("device", f"{describe_device(assembly.device)}, {str(assembly.dtype).removeprefix('torch.')}"),
     ]
