@@ -51,7 +51,8 @@ def measure(side: str, network: str, batch: int, size: int, folder: str, seconds
         feed = make_feed(parts, 0, pick_workers(None, device))
 
         def step() -> None:
-            trainer.step(next(feed).photos)
+            batch = next(feed)
+            trainer.step(batch.photos, drawn=batch.drawn)
 
         if side == "zoo":
             flop = count_flop(trainer, size)

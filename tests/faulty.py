@@ -95,6 +95,23 @@ class Diary:
         (run.path / "diary.txt").write_text(message)
 
 
+class Brighter:
+    """An augmentation that is right."""
+
+    def draw(self, rng: Any) -> tuple[float, ...]:
+        return (rng.random() / 10, 1.0)
+
+    def __call__(self, lightness: Tensor, chroma: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
+        return lightness.lerp(torch.ones_like(lightness), drawn[:, :1, None, None]), chroma
+
+
+class Descent(torch.optim.SGD):
+    """An optimizer that is right."""
+
+    def __init__(self, params: Any, *, lr: float) -> None:
+        super().__init__(params, lr=lr, momentum=0.9)
+
+
 # ------------------------------------------------------------------------------------------------- what is wrong
 
 
@@ -393,6 +410,91 @@ class Lost(Diary):
     def zoo_run_started(self, step: int) -> None:
         if step:
             raise RuntimeError("where was I")
+
+
+class Outside:
+    """Chooses a square that leaves the photograph."""
+
+    def window(self, rng: Any, height: int, width: int) -> tuple[int, int, int]:
+        return 1, 0, min(height, width)
+
+
+class Whimsical(Brighter):
+    """Draws from elsewhere."""
+
+    def draw(self, rng: Any) -> tuple[float, ...]:
+        return (random.random(), 1.0)
+
+
+class Unsteady(Brighter):
+    """Draws more and more."""
+
+    def draw(self, rng: Any) -> tuple[float, ...]:
+        return (1.0,) * int(rng.integers(1, 5))
+
+
+class InPlace(Brighter):
+    """Writes to what it is given."""
+
+    def __call__(self, lightness: Tensor, chroma: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
+        return lightness.mul_(0.5), chroma
+
+
+class Averaged(Brighter):
+    """Goes by the mean of the batch."""
+
+    def __call__(self, lightness: Tensor, chroma: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
+        return lightness * 0 + lightness.mean().clamp(-1, 1), chroma
+
+
+class Grainy(Brighter):
+    """Makes its noise when it is called."""
+
+    def __call__(self, lightness: Tensor, chroma: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
+        return (lightness + 1e-6 * torch.rand_like(lightness)).clamp(-1, 1), chroma
+
+
+class Glaring(Brighter):
+    """Leaves the range."""
+
+    def __call__(self, lightness: Tensor, chroma: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
+        return lightness + 1, chroma
+
+
+class Stubborn(Descent):
+    """Keeps the learning rate that it began with."""
+
+    def __init__(self, params: Any, *, lr: float) -> None:
+        super().__init__(params, lr=lr)
+        self.rate = lr
+
+    def step(self) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            group["lr"] = self.rate
+        super().step()
+
+
+class Amnesiac(Descent):
+    """Forgets its momentum when it is saved."""
+
+    def state_dict(self) -> Any:
+        return {**super().state_dict(), "state": {}}
+
+
+class Uphill(Descent):
+    """Goes the wrong way."""
+
+    def __init__(self, params: Any, *, lr: float) -> None:
+        super().__init__(params, lr=lr)
+        for group in self.param_groups:
+            group["maximize"] = True
+
+
+class Secretive(Descent):
+    """Has a state that cannot be kept."""
+
+    def state_dict(self) -> Any:
+        return {**super().state_dict(), "secret": object()}
 
 
 # ------------------------------------------------------------------------------------------------- wrong in a run

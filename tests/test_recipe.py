@@ -196,7 +196,9 @@ def test_another_plugin_of_the_same_name_changes_nothing_that_was_resolved_befor
         resolve(find_recipe("demo"))
     after = resolve(before.recipe)
     assert after.recipe == before.recipe
-    assert {part["plugin"] for part in after.provenance()} == {"unet", "critics", "losses", "datasets", "metrics"}
+    assert {part["plugin"] for part in after.provenance()} == {
+        "unet", "critics", "losses", "datasets", "augmentations", "optimizers", "metrics",
+    }  # fmt: skip
     assert names_of(after.metrics) == ["chroma_error", "psnr", "colourfulness", "variety", "bins"]
 
 

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from zoo import Recipe, load_model
+from zoo.data.augmentation import Augmentations
+from zoo.registry import resolve
 from zoo.run import Run
 from zoo.training import Callback, Status
 from zoo.training.assembly import Assembly
@@ -31,6 +33,11 @@ TINY: dict[str, Any] = {
 def tiny(**changes: Any) -> Recipe:
     """Return a recipe of a few steps, whose networks treat every picture of a batch alike."""
     return Recipe(**{**TINY, **changes})
+
+
+def augmentations(text: str = "crop+flip") -> Augmentations:
+    """Return what a recipe's `augment` asks for."""
+    return Augmentations(resolve(tiny(augment=text)).augmentations)
 
 
 def weights(run: Run) -> dict[str, Tensor]:

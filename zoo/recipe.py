@@ -23,12 +23,12 @@ from zoo.errors import UsageError
 from zoo.suggest import did_you_mean
 from zoo.toml import read_toml, to_toml
 
-PARTS = ("generator", "critic", "loss", "data")
+PARTS = ("generator", "critic", "loss", "data", "augment", "optimizer")
 """The fields that name components."""
 DURATIONS = ("epochs", "steps", "minutes")
 """The fields that end a run."""
 NONE = "none"
-"""The critic of a run without one."""
+"""The critic, or the augmentation, of a run without one."""
 AUTO = 0
 """The batch that `auto` stands for, until there are networks to find one for."""
 
@@ -74,7 +74,7 @@ class Recipe(BaseModel):
     )
     augment: str = Field(
         "crop:smallest=0.6+flip",
-        description="augmentation: random crops, the smallest as a share of the photograph's short side; mirror images",
+        description="augmentations in their order, such as crop:smallest=0.6+flip+film; none: the largest squares",
     )
     batch: Annotated[int, BeforeValidator(_automatic), WithJsonSchema(_BATCH)] = Field(
         4, ge=0, description="images per step; auto: the largest power of two, up to 64, that memory should hold"
@@ -87,10 +87,9 @@ class Recipe(BaseModel):
         pattern=rf"^({_STAGE}( +{_STAGE})*)?$",
         description="who learns for how many epochs, such as 'generator:10 critic:2 gan:20'; otherwise both, always",
     )
-    lr: float = Field(2e-4, gt=0, lt=1, description="learning rate of both networks (Adam)")
+    optimizer: str = Field("adam", description="moves the weights of both networks, such as adamw:weight_decay=0.01")
+    lr: float = Field(2e-4, gt=0, lt=1, description="learning rate of both networks")
     lr_critic: float | None = Field(None, gt=0, lt=1, description="the critic's own learning rate, where it has one")
-    beta1: float = Field(0.5, ge=0, lt=1, description="Adam's decay rate of the first moment")
-    beta2: float = Field(0.999, ge=0, lt=1, description="Adam's decay rate of the second moment")
     lr_decay: float = Field(
         0.5, ge=0, le=1, description="share of the run, at its end, in which the learning rate falls to 0"
     )

@@ -55,7 +55,7 @@ class _Reducing:
     def recipe(self, recipe: Recipe) -> Recipe:
         changes: dict[str, str] = {}
         try:
-            for name in ("generator", "critic", "data"):
+            for name in ("generator", "critic", "data", "optimizer"):
                 neutral = PHOTOGRAPHS if name == "data" else "file"
                 changes[name] = str(self.spec(parse(getattr(recipe, name)), neutral))
             for name in ("loss", "augment"):

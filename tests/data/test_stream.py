@@ -11,10 +11,10 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from tiny import augmentations
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from zoo.data.augmentation import Augmentation
 from zoo.data.stream import Stream, batches, loader_died
 from zoo.errors import ZooError
 from zoo.photo.scaling import central_crop, resize
@@ -50,7 +50,7 @@ class Slope:
 
 
 def stream(photos: object, **changes: object) -> Stream:
-    return Stream(photos, **{"size": 16, "augment": Augmentation(0.5, flip=True), "seed": 3, **changes})  # type: ignore[arg-type]
+    return Stream(photos, **{"size": 16, "augment": augmentations("crop:smallest=0.5+flip"), "seed": 3, **changes})  # type: ignore[arg-type]
 
 
 def take(photos: object, count: int, *, start: int = 0, batch: int = 4, workers: int = 0) -> list[Tensor]:
@@ -119,10 +119,10 @@ def test_python_ends_though_somebody_holds_a_feed() -> None:
     program = """
 import torch
 from zoo import registry
-from zoo.data.augmentation import Augmentation
+from zoo.data.augmentation import Augmentations
 from zoo.data.stream import Stream, batches
 photos = registry.get().build("dataset", "scenes:side=48,length=4,val=4", split="train")
-stream = Stream(photos, size=32, augment=Augmentation(0.6, flip=True), seed=0)
+stream = Stream(photos, size=32, augment=Augmentations(), seed=0)
 feed = batches(stream, batch=2, start=0, workers=1, device=torch.device("cpu"))
 print(next(feed).photos.shape)
 """
@@ -136,19 +136,23 @@ def test_another_seed_is_another_stream() -> None:
 
 
 def test_crops_are_random_squares_half_of_them_mirrored() -> None:
-    crops = [stream(Slope())[position][0].int() for position in range(200)]
-    rising = Counter(bool(crop[0, 0, -1] > crop[0, 0, 0]) for crop in crops)
-    assert 70 < rising[True] < 130
+    found = [stream(Slope())[position] for position in range(200)]
+    crops = [crop.int() for crop, _, _ in found]
+    mirrored = Counter(drawn[0] for _, _, drawn in found)
+    assert 70 < mirrored[1.0] < 130
+    assert mirrored[0.0] + mirrored[1.0] == 200
+    # Which is done later, on the device.
+    assert all(crop[0, 0, -1] > crop[0, 0, 0] for crop in crops)
     assert all(crop[1, -1, 0] > crop[1, 0, 0] for crop in crops)
     spans = [float(crop[1].max() - crop[1].min()) / (40 * 6) for crop in crops]
     assert min(spans) < 0.55
     assert max(spans) > 0.85
-    upright = [stream(Slope(), augment=Augmentation(0.5))[position][0].int() for position in range(20)]
-    assert all(crop[0, 0, -1] > crop[0, 0, 0] for crop in upright)
+    whole = [stream(Slope(), augment=augmentations("none"))[position][0].int() for position in range(20)]
+    assert all(crop[1].max() - crop[1].min() > 200 for crop in whole)
 
 
 def test_smaller_photographs_are_enlarged() -> None:
-    crop = Augmentation(1, flip=True)(torch.full((3, 20, 30), 9, dtype=torch.uint8), 64, np.random.default_rng(0))
+    crop, _ = augmentations().crop(torch.full((3, 20, 30), 9, dtype=torch.uint8), 64, np.random.default_rng(0))
     assert crop.shape == (3, 64, 64)
     assert (crop == 9).all()
 

@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from zoo import registry
-from zoo.data.augmentation import Augmentation
 from zoo.data.stream import Stream, batches
 from zoo.recipe import Recipe
 from zoo.registry.options import options_of
@@ -114,11 +113,11 @@ def test_every_pair_of_components_trains_together(parts: Parts, photos: Path) ->
     )
     before = {name: value.clone() for name, value in assembled.generator.named_parameters()}
     trainer = Trainer(assembled)
-    stream = Stream(assembled.photos, size=assembled.recipe.size, augment=Augmentation(0.6, flip=True), seed=0)
+    stream = Stream(assembled.photos, size=assembled.recipe.size, augment=assembled.augment, seed=0)
     feed = batches(stream, batch=2, start=0, workers=0, device=assembled.device)
     for batch in itertools.islice(feed, 2):
         assert not batch.problems
-        losses = trainer.step(batch.photos)
+        losses = trainer.step(batch.photos, drawn=batch.drawn)
         assert losses.keys() >= {loss.name for loss in LOSSES if critic or not loss.adversarial}
         assert all(torch.isfinite(value) for value in losses.values())
     moved = [name for name, value in assembled.generator.named_parameters() if not torch.equal(value, before[name])]

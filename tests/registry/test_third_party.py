@@ -9,18 +9,31 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 from sites import python, zoo_, zoo_each
 
 from zoo.model import read_about
 
-PACKAGE = Path(__file__).parents[1] / "packages" / "zoo-tiny"
+PACKAGES = Path(__file__).parents[1] / "packages"
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that zoo-tiny is installed in."""
+    return installed("zoo-tiny", tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def odd_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that zoo-odd is installed in."""
+    return installed("zoo-odd", tmp_path_factory)
+
+
+def installed(package: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install a package; return the folder that it is in."""
     # A build leaves things behind in its source.
-    source = shutil.copytree(PACKAGE, tmp_path_factory.mktemp("source") / "zoo-tiny")
+    source = shutil.copytree(PACKAGES / package, tmp_path_factory.mktemp("source") / package)
     target = tmp_path_factory.mktemp("site")
     options = ["--no-deps", "--no-build-isolation", "--no-index", "--no-cache-dir", "--disable-pip-version-check"]
     subprocess.run(
@@ -100,6 +113,51 @@ def test_all_of_it_is_shown_checked_trained_and_colours(site: Path, photos: Path
     assert "needs the generator tiny-gen of the plugin tiny: pip install 'zoo-tiny==0.3.0'" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert not Path("elsewhere").exists()
+
+
+def test_an_augmentation_and_an_optimizer_of_theirs(odd_site: Path, photos: Path) -> None:
+    parts = "--gen unet-shallow:base=4,norm=none,dropout=false --critic patch:base=4,layers=1,norm=none"
+    theirs = "--augment flip+odd-lamp:most=0.8+crop --optimizer odd-sgd:bias_lr=0.25 --lr 0.05 --set lr_decay=0"
+    small = "--data scenes:side=48,length=10,val=4 --size 32 --batch 4 --device cpu --set workers=0 --set threads=1"
+    run = ["run", *f"{parts} {theirs} {small} --set val_every=3 --set precision=float32".split()]
+    shown, checked, whole, half, resumed, coloured, misspelt = zoo_each(
+        ["show", "odd-sgd"],
+        ["check", "odd", "--json"],
+        [*run, "--steps", "6", "--name", "whole"],
+        [*run, "--steps", "3", "--name", "half"],
+        ["resume", "runs/half", "--extend", "--steps", "6"],
+        ["colorize", photos, "--model", "runs/half", "--out", "out"],
+        ["run", "--augment", "flip+odd-lmp", "--dry-run"],
+        site=odd_site,
+    )
+    words = " ".join(shown.stdout.split())
+    assert shown.returncode == 0, shown.stderr
+    assert "bias_lr number 0.5 the learning rate of biases" in words
+    assert "params" not in words
+    rows = [row for report in json.loads(checked.stdout) for row in report["results"]]
+    assert len(rows) > 20
+    assert [row for row in rows if row["verdict"] != "passed"] == []
+    for trained in (whole, half, resumed):
+        assert trained.returncode == 0, trained.stderr
+        assert "odd-sgd averages the weights itself, so ema_decay has no part in this run\n" in (
+            trained.stdout + trained.stderr
+        )
+    about = read_about("runs/half")
+    assert about["recipe"]["augment"] == "augmentations/flip+odd/odd-lamp:most=0.8+augmentations/crop:smallest=0.6"
+    assert about["recipe"]["optimizer"] == "odd/odd-sgd:beta=0.9,bias_lr=0.25,clip=1.0"
+    # Interrupted in the middle or not, every bit is the same: of the weights, of the average, of what it has seen.
+    for name in ("last.safetensors", "checkpoints/step-00000006/generator-optimizer.safetensors",
+                 "checkpoints/step-00000006/critic-optimizer.safetensors"):  # fmt: skip
+        first, second = (load_file(f"runs/{run}/{name}") for run in ("whole", "half"))
+        assert first.keys() == second.keys()
+        assert all(torch.equal(first[key], second[key]) for key in first), name
+    assert {value.dtype for value in second.values()} == {torch.float32, torch.float64, torch.int64}
+    assert coloured.returncode == 0, coloured.stderr
+    assert len(list(Path("out").iterdir())) == 12
+    assert misspelt.returncode == 2
+    assert "there is no augmentation 'odd-lmp': did you mean 'odd-lamp'?" in misspelt.stderr
+    # Its model colours without it: only the generator's plugin is needed.
+    assert zoo_("colorize", photos, "--model", "runs/half", "--out", "elsewhere").returncode == 0
 
 
 def test_its_command_is_one_of_zoos(site: Path) -> None:

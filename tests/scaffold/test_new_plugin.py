@@ -50,7 +50,8 @@ def test_of_every_kind_one_works_at_once(tmp_path: Path) -> None:
             f"pytest {' '.join(names)}",
             *(f"zoo check {name}" for name in names),
             "zoo run --recipe demo --gen my-generator:width=4 --critic my-critic:width=4 --loss l1+adv+my-loss "
-            "--data my-dataset:length=4 --size 16 --batch 2 --steps 2 --device cpu --set workers=0 "
+            "--data my-dataset:length=4 --augment crop+my-augmentation --optimizer my-optimizer --size 16 --batch 2 "
+            "--steps 2 --device cpu --set workers=0 "
             "--set metrics=my-metric,psnr --track my-tracker --name mine",
         ],
         tmp_path,

@@ -13,7 +13,7 @@ from typing import Any
 import faulty
 import pytest
 import torch
-from faulty import Diary, Extent, Game, Gen, Judge, Photos, difference, distance, shares
+from faulty import Brighter, Descent, Diary, Extent, Game, Gen, Judge, Photos, difference, distance, shares
 from sites import python, zoo_
 from torch import Tensor
 from typer.testing import CliRunner, Result
@@ -24,11 +24,13 @@ from zoo.data.picture import LabPicture
 from zoo.registry import Registry
 from zoo.registry.contracts import FILLED_IN, KINDS, Kind
 from zoo.testing import (
+    check_augmentation,
     check_critic,
     check_dataset,
     check_generator,
     check_loss,
     check_metric,
+    check_optimizer,
     check_tracker,
     checks,
     datasets,
@@ -95,6 +97,19 @@ WRONG: list[tuple[Kind, Callable[..., Any], str, str]] = [
     ("dataset", faulty.OneOdd, "photographs", "photograph 217 has the shape (4, 20, 24), expected (3, H, W)"),
     ("dataset", faulty.Salted, "fingerprint elsewhere", "in another one, for the same photographs: hash() of text and"),
     ("dataset", faulty.Grey, "photographs", "4 photographs of train were looked at, and none has colours: there is"),
+    ("augmentation", faulty.nothing, "augmentation made", "(object) cannot be called, nor has it a window"),
+    ("augmentation", faulty.Outside, "windows", "no square of a photograph of 16 × 16"),
+    ("augmentation", faulty.Whimsical, "draws", "the same generator gives other numbers: draw every random number"),
+    ("augmentation", faulty.Unsteady, "draws", "numbers, and "),
+    ("augmentation", faulty.InPlace, "pictures kept", "it writes to the pictures that it is given: make new ones"),
+    ("augmentation", faulty.Averaged, "each by itself", "lightness is another one alone than among others"),
+    ("augmentation", faulty.Grainy, "same picture", "the same numbers give another picture: let draw(rng) return"),
+    ("augmentation", faulty.Glaring, "pictures kept", "lightness is beyond [-1, 1]"),
+    ("optimizer", faulty.nothing, "optimizer made", "(object) is no optimizer: it lacks step"),
+    ("optimizer", faulty.Stubborn, "learning rate", "read group['lr'] in every step"),
+    ("optimizer", faulty.Amnesiac, "resumed", "something that they depend on is not in state_dict"),
+    ("optimizer", faulty.Uphill, "learns", "at lr 0.01, the loss went from "),
+    ("optimizer", faulty.Secretive, "resumed", "its state holds object under it-optimizer/secret"),
     ("tracker", faulty.nothing, "tracker made", "object has no method that is marked @hookimpl"),
     ("tracker", faulty.Misspelt, "tracker made",
      "implements zoo_metriks, which is no hook of this zoo: did you mean 'zoo_me"),
@@ -206,6 +221,8 @@ def test_what_is_right_passes() -> None:
     check_metric(distance)
     check_metric(shares)
     check_metric(Extent)
+    check_augmentation(Brighter)
+    check_optimizer(Descent)
     check_tracker(Diary)
     check_critic("patch:base=2,layers=1")
     assert {name.removeprefix("check_") for name in globals() if name.startswith("check_")} == {*KINDS} - {"model"}

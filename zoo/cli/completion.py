@@ -28,7 +28,7 @@ def component_names(*kinds: Kind, after: str = "") -> Completer:
         wanted = kinds or KINDS
         names = [known.name_of(component) for component in known.components if component.kind in wanted]
         names += [alias for kind, alias in known.catalogue.aliases if kind in wanted]
-        if kinds == ("critic",):
+        if kinds in (("critic",), ("augmentation",)):
             names.append(NONE)
         begun = incomplete[: max(incomplete.rfind(sign) for sign in after) + 1] if after else ""
         return [begun + name for name in names]

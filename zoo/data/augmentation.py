@@ -1,54 +1,45 @@
-"""Augmentation: which random square of a photograph is learned from, and whether it is mirrored."""
+"""Augmentation: what of a photograph is learned from, and what becomes of it before it is.
+
+What is random is drawn where photographs are loaded, from a generator of each position's own; what it does to pictures
+is done on the device, to a batch at a time.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from zoo.errors import UsageError
 from zoo.photo.scaling import resize
-from zoo.registry.spec import parse_sum
-from zoo.suggest import did_you_mean
-
-_KNOWN = {"crop": ("smallest",), "flip": ()}
+from zoo.registry import Part
+from zoo.registry.offers import Component
 
 
-@dataclass(frozen=True)
-class Augmentation:
-    """A random square, resized."""
+class Augmentations:
+    """Those of a recipe, one after the other."""
 
-    smallest: float = 1.0
-    """The square's side is at least this share of the photograph's short side."""
-    flip: bool = False
-    """Mirror half of them."""
-
-    @classmethod
-    def parse(cls, text: str) -> Augmentation:
-        """Read what a recipe says, such as `crop:smallest=0.6+flip`; `none` takes the largest squares as they are.
+    def __init__(self, parts: Sequence[Part] = ()) -> None:
+        """Make them.
 
         Raises:
-            UsageError: it is malformed, or there is no such augmentation.
+            UsageError: two of them choose what is learned from, or an option is wrong.
+            ZooError: one of them cannot be made.
         """
-        fields: dict[str, float | bool] = {}
-        for spec in () if text == "none" else parse_sum(text):
-            if spec.name not in _KNOWN:
-                raise UsageError(
-                    f"augment = {text}: there is no augmentation {spec.name!r}{did_you_mean(spec.name, _KNOWN)} "
-                    f"(there is: {', '.join(_KNOWN)}, and none)"
-                )
-            for option in spec.options:
-                if option not in _KNOWN[spec.name]:
-                    raise UsageError(f"augment = {text}: {spec.name} has no option {option!r}")
-            if spec.name == "flip":
-                fields["flip"] = True
-            else:
-                fields["smallest"] = _share(text, spec.options.get("smallest", "0.6"))
-        return cls(**fields)  # type: ignore[arg-type]
+        self._made: list[tuple[Component, Any]] = [(part.component, part.make()) for part in parts]
+        framing = [part.name for part, (_, made) in zip(parts, self._made, strict=True) if hasattr(made, "window")]
+        if len(framing) > 1:
+            raise UsageError(f"--augment: {framing[0]} and {framing[1]} both choose a square to learn from: take one")
+        self._framed = bool(framing)
+        # How many numbers each of them draws: always as many.
+        self._widths = [len(_drawn(component, made, np.random.default_rng(0))) for component, made in self._made]
 
-    def __call__(self, photo: Tensor, size: int, rng: np.random.Generator) -> Tensor:
-        """Cut a random square out of a photograph and resize it.
+    def crop(self, photo: Tensor, size: int, rng: np.random.Generator) -> tuple[Tensor, list[float]]:
+        """Cut a square out of a photograph, resize it, and draw what is random about it.
 
         Args:
             photo: uint8 (3, H, W). Smaller ones than `size` are enlarged.
@@ -56,22 +47,89 @@ class Augmentation:
             rng: decides.
 
         Returns:
-            uint8 (3, size, size).
+            uint8 (3, size, size), and the numbers for `__call__`.
+
+        Raises:
+            ZooError: one of them breaks its contract.
         """
         height, width = photo.shape[1:]
-        side = max(1, round(min(height, width) * rng.uniform(self.smallest, 1)))
-        top = int(rng.integers(height - side + 1))
-        left = int(rng.integers(width - side + 1))
-        mirrored = bool(rng.random() < 0.5) and self.flip
-        crop = resize(photo[:, top : top + side, left : left + side], size, size)
-        return crop.flip(-1) if mirrored else crop
+        top, left, side = (0, 0, 0) if self._framed else _largest_square(height, width, rng)
+        numbers: list[float] = []
+        for (component, made), count in zip(self._made, self._widths, strict=True):
+            if hasattr(made, "window"):
+                top, left, side = checked_window(made.window(rng, height, width), component, height, width)
+            drawn = _drawn(component, made, rng)
+            if len(drawn) != count:
+                raise component.broken(f"draw(…) returns {len(drawn)} numbers, and {count} before: always as many")
+            numbers += drawn
+        return resize(photo[:, top : top + side, left : left + side], size, size), numbers
+
+    @torch.no_grad()
+    def __call__(self, lightness: Tensor, chroma: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
+        """Change pictures, on whatever device they are.
+
+        Args:
+            lightness: float32 (N, 1, H, W).
+            chroma: float32 (N, 2, H, W).
+            drawn: (N, …), what `crop` returned with each.
+
+        Returns:
+            Lightness and chroma of the same shapes.
+
+        Raises:
+            ZooError: one of them breaks its contract.
+        """
+        for (component, made), numbers in zip(self._made, torch.split(drawn, self._widths, dim=1), strict=True):
+            if callable(made):
+                lightness, chroma = checked_pictures(made(lightness, chroma, numbers), component, lightness, chroma)
+        return lightness, chroma
 
 
-def _share(text: str, value: str) -> float:
+def checked_window(window: Any, component: Component, height: int, width: int) -> tuple[int, int, int]:
+    """Return a square, if it is one of a photograph of this size.
+
+    Raises:
+        ZooError: it is something else.
+    """
     try:
-        share = float(value)
-    except ValueError:
-        share = 0.0
-    if not 0 < share <= 1:
-        raise UsageError(f"augment = {text}: smallest={value} is not a number above 0 and at most 1")
-    return share
+        top, left, side = map(int, window)
+    except (TypeError, ValueError):
+        raise component.broken(f"window(…) returns {window!r}, expected top, left and side, in pixels") from None
+    if min(top, left) < 0 or side < 1 or top + side > height or left + side > width:
+        raise component.broken(
+            f"window(…) returns top {top}, left {left} and side {side}: no square of a photograph of {width} × {height}"
+        )
+    return top, left, side
+
+
+def checked_pictures(found: Any, component: Component, lightness: Tensor, chroma: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what an augmentation made of pictures, if it is of their shape.
+
+    Raises:
+        ZooError: it is something else.
+    """
+    if not isinstance(found, tuple) or len(found) != 2:
+        raise component.broken(f"it returns {type(found).__name__}, expected lightness and chroma")
+    for name, tensor, before in zip(("lightness", "chroma"), found, (lightness, chroma), strict=True):
+        if not isinstance(tensor, Tensor) or tensor.shape != before.shape or tensor.dtype != before.dtype:
+            what = f"{tensor.dtype} {tuple(tensor.shape)}" if isinstance(tensor, Tensor) else type(tensor).__name__
+            raise component.broken(f"it returns as {name} {what}, expected {before.dtype} {tuple(before.shape)}")
+    return found
+
+
+def _drawn(component: Component, made: Any, rng: np.random.Generator) -> list[float]:
+    if not hasattr(made, "draw"):
+        return []
+    drawn = made.draw(rng)
+    try:
+        numbers = [float(number) for number in drawn]
+    except (TypeError, ValueError):
+        raise component.broken(f"draw(…) returns {drawn!r}, expected numbers") from None
+    if not all(map(math.isfinite, numbers)):
+        raise component.broken(f"draw(…) returns {drawn!r}, expected finite numbers")
+    return numbers
+
+
+def _largest_square(height: int, width: int, rng: np.random.Generator) -> tuple[int, int, int]:
+    side = min(height, width)
+    return int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1)), side

@@ -22,14 +22,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
-from zoo.data.augmentation import Augmentation
+from zoo.data.augmentation import Augmentations
 from zoo.errors import ZooError
 from zoo.files import explain_os_error
 from zoo.registry.contracts import PhotoDataset
 
 _MAX_BAD_IN_A_ROW = 20
-_Loaded: TypeAlias = "tuple[Tensor | NDArray[np.uint8], list[str]]"
-"""A batch as it travels: photos and problems."""
+_Crop: TypeAlias = tuple[Tensor, list[str], list[float]]
+"""A crop, what went wrong on the way to it, and what was drawn for it."""
+_Loaded: TypeAlias = "tuple[Tensor | NDArray[np.uint8], list[str], NDArray[np.float32]]"
+"""A batch as it travels: photos, problems and what was drawn."""
 
 
 class Batch(NamedTuple):
@@ -39,17 +41,19 @@ class Batch(NamedTuple):
     """uint8 (N, 3, size, size), sRGB."""
     problems: list[str]
     """Photographs that could not be read, in words; others stand in for them."""
+    drawn: Tensor
+    """float32 (N, …): what augmentations drew for each photo. See `Augmentations`."""
 
 
-class Stream(Dataset[tuple[Tensor, list[str]]]):
+class Stream(Dataset[_Crop]):
     """Training crops by position."""
 
-    def __init__(self, photos: PhotoDataset, *, size: int, augment: Augmentation, seed: int) -> None:
+    def __init__(self, photos: PhotoDataset, *, size: int, augment: Augmentations, seed: int) -> None:
         self.photos, self.size, self.augment, self.seed = photos, size, augment, seed
         self._order: tuple[int, list[int]] = (-1, [])
 
-    def __getitem__(self, position: int) -> tuple[Tensor, list[str]]:
-        """Return the crop at a position, uint8 (3, size, size), and what went wrong on the way.
+    def __getitem__(self, position: int) -> _Crop:
+        """Return the crop at a position, uint8 (3, size, size), what went wrong on the way, and what was drawn for it.
 
         Raises:
             ZooError: many photographs in a row cannot be read: the folder is gone, rather than one file damaged.
@@ -60,12 +64,14 @@ class Stream(Dataset[tuple[Tensor, list[str]]]):
         while True:
             try:
                 photo = self.photos[index]
-                return self.augment(photo, self.size, rng), problems
+                break
             except (ZooError, OSError) as error:
                 problems.append(str(error))
                 if len(problems) == min(_MAX_BAD_IN_A_ROW, len(self.photos)):
                     raise ZooError(f"no photograph can be read any more; the last error: {error}") from error
                 index = (index + 1) % len(self.photos)
+        crop, drawn = self.augment.crop(photo, self.size, rng)
+        return crop, problems, drawn
 
     def _index(self, position: int) -> int:
         epoch, place = divmod(position, len(self.photos))
@@ -111,15 +117,15 @@ def loader_died(error: BaseException) -> bool:
     return str(error).startswith(_DIED)
 
 
-def _fed(loader: DataLoader[_Loaded], device: torch.device) -> Generator[Batch]:
+def _fed(loader: DataLoader[_Crop], device: torch.device) -> Generator[Batch]:
     if device.type == "cuda":
         yield from _copied_ahead(loader, device)
     else:
-        for photos, problems in _loaded(loader):
-            yield Batch(torch.as_tensor(photos).to(device), problems)
+        for photos, problems, drawn in _loaded(loader):
+            yield Batch(torch.as_tensor(photos).to(device), problems, torch.as_tensor(drawn).to(device))
 
 
-def _loaded(loader: DataLoader[_Loaded]) -> Iterator[_Loaded]:
+def _loaded(loader: DataLoader[_Crop]) -> Iterator[_Loaded]:
     """Yield what loaders load, and leave none of them behind."""
     others = set(multiprocessing.active_children())
     try:
@@ -152,20 +158,22 @@ def _loaded(loader: DataLoader[_Loaded]) -> Iterator[_Loaded]:
                 process.kill()
 
 
-def _copied_ahead(loader: DataLoader[_Loaded], device: torch.device) -> Iterator[Batch]:
+def _copied_ahead(loader: DataLoader[_Crop], device: torch.device) -> Iterator[Batch]:
     """Copy each batch to the GPU in a stream of its own, while the step before it computes."""
     copying = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def copied() -> Iterator[tuple[Batch, torch.cuda.Event]]:
-        for photos, problems in _loaded(loader):
+        for photos, problems, drawn in _loaded(loader):
             with torch.cuda.stream(copying):
-                batch = Batch(torch.as_tensor(photos).to(device, non_blocking=True), problems)
+                there = [torch.as_tensor(one).to(device, non_blocking=True) for one in (photos, drawn)]
+                batch = Batch(there[0], problems, there[1])
             yield batch, copying.record_event()
 
     for (batch, arrived), _next in pairwise(copied()):
         computing = torch.cuda.current_stream(device)
         computing.wait_event(arrived)
         batch.photos.record_stream(computing)
+        batch.drawn.record_stream(computing)
         yield batch
 
 
@@ -197,10 +205,12 @@ def _leave_signals_to_the_trainer(_worker: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
-def _collate(items: list[tuple[Tensor, list[str]]]) -> _Loaded:
-    photos = torch.stack([photo for photo, _ in items])
-    problems = [problem for _, found in items for problem in found]
-    return photos if get_worker_info() is None else _ready_to_travel(photos), problems
+def _collate(items: list[_Crop]) -> _Loaded:
+    photos = torch.stack([photo for photo, _, _ in items])
+    problems = [problem for _, found, _ in items for problem in found]
+    # A few numbers go by the pipe.
+    drawn = np.array([drawn for _, _, drawn in items], dtype=np.float32)
+    return photos if get_worker_info() is None else _ready_to_travel(photos), problems, drawn
 
 
 def _ready_to_travel(photos: Tensor) -> Tensor | NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""What a generator, a critic, a loss, a data set and a metric must be. Shapes and units are part of the contract.
+"""What each kind of component must be. Shapes and units are part of the contract.
 
 A tracker is any object whose methods implement the events of `zoo.registry.hookspecs`. A model is no object, but the
 file of a trained generator: see `zoo.model`.
@@ -21,13 +21,16 @@ not options: zoo fills them in, if the factory has them.
 | `restoring` | generator   | True when saved weights will be loaded next: don't fetch pretrained ones          |
 | `split`     | data set    | "train" or "val"                                                                  |
 | `progress`  | data set    | a `Progress`: to be called while files are looked through, where that takes long  |
+| `params`    | optimizer   | what it moves: [(name, parameter), …] of one network, as `torch.optim` takes it   |
+| `lr`        | optimizer   | the learning rate to begin with                                                   |
+| `capturable`| optimizer   | True where steps are recorded as a CUDA graph: in no `step` may the host wait     |
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,7 +38,9 @@ if TYPE_CHECKING:
 Measured: TypeAlias = "Tensor | float | Mapping[str, Tensor | float]"
 """What a metric returns: a number, or several by name. {"effective": 3.2} of `bins` is measured as `bins.effective`."""
 
-Kind: TypeAlias = Literal["generator", "critic", "loss", "dataset", "metric", "tracker", "model"]
+Kind: TypeAlias = Literal[
+    "generator", "critic", "loss", "dataset", "augmentation", "optimizer", "metric", "tracker", "model"
+]
 """A kind of component."""
 Split: TypeAlias = Literal["train", "val"]
 """Which photographs of a data set: those for training, or those for validation."""
@@ -49,13 +54,25 @@ Progress: TypeAlias = Callable[[int, "int | None"], object]
 Call it from the thread in which the factory was called, as often as you like.
 """
 
-KINDS: tuple[Kind, ...] = ("generator", "critic", "loss", "dataset", "metric", "tracker", "model")
+KINDS: tuple[Kind, ...] = (
+    "generator",
+    "critic",
+    "loss",
+    "dataset",
+    "augmentation",
+    "optimizer",
+    "metric",
+    "tracker",
+    "model",
+)
 """All kinds of components."""
 FILLED_IN: dict[Kind, frozenset[str]] = {
     "generator": frozenset({"size", "restoring"}),
     "critic": frozenset(),
     "loss": frozenset(),
     "dataset": frozenset({"split", "progress"}),
+    "augmentation": frozenset(),
+    "optimizer": frozenset({"params", "lr", "capturable"}),
     "metric": frozenset(),
     "tracker": frozenset(),
     "model": frozenset(),
@@ -176,6 +193,55 @@ class PhotoDataset(Protocol):
 
     def __getitem__(self, index: int) -> Tensor:
         """uint8 (3, H, W), sRGB, H and W at least 16. The same index always returns the same photograph."""
+
+
+class Augmentation(Protocol):
+    """Changes training pictures, a batch at a time, on their device.
+
+    What is random about it is drawn beforehand, for each picture by itself: so a run that is resumed, or has another
+    number of processes that load, sees the same pictures. A method
+
+        def draw(self, rng: np.random.Generator) -> Sequence[float]
+
+    returns the numbers of one picture, always as many; they come back in float32. Without it there are none.
+
+    One that chooses what is learned from has a method that is called before the picture is there,
+
+        def window(self, rng: np.random.Generator, height: int, width: int) -> tuple[int, int, int]
+
+    and returns the top, the left and the side of a square of the photograph, in its pixels; it may then do without
+    being called. Both methods run in other processes, so it must survive pickling.
+    """
+
+    def __call__(self, lightness: Tensor, chroma: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, 1, H, W), (N, 2, H, W) and (N, drawn numbers) -> lightness and chroma, of the same shapes.
+
+        What generator and critic see, and what is the original for them, is what it returns. It must not write to what
+        it is given, and no picture may depend on the others.
+        """
+
+
+class Optimizer(Protocol):
+    """Moves the parameters of one network: a `torch.optim.Optimizer`, or what has its methods.
+
+    Its state may be made of tensors, numbers, text and None, in dicts, lists and tuples. zoo sets `lr` in all
+    `param_groups` before each step, in proportion to what it was there at first.
+
+    An attribute `clip` (None where there is none) is the largest norm of all gradients of the network together; zoo
+    scales larger ones down before the step. One that averages the weights itself, and needs no schedule, has methods
+    `train()` and `eval()`, which exchange the weights to go on from for the averaged ones and back.
+    """
+
+    param_groups: list[dict[str, Any]]
+
+    def step(self) -> object:
+        """Move the parameters along their gradients; what has none stays."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that the next step depends on."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> object:
+        """Take up what `state_dict` returned."""
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,12 @@ class Register(Protocol):
     def dataset(self, name: str, target: str, *, summary: str) -> None:
         """Offer a data set of photographs."""
 
+    def augmentation(self, name: str, target: str, *, summary: str) -> None:
+        """Offer an augmentation of training pictures."""
+
+    def optimizer(self, name: str, target: str, *, summary: str) -> None:
+        """Offer an optimizer: what moves a network's weights along their gradients."""
+
     def metric(
         self,
         name: str,

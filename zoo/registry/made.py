@@ -21,6 +21,10 @@ def what_is_wrong(made: Any, component: Component) -> str:
         case "dataset":
             lacking = [method for method in ("__len__", "__getitem__") if not hasattr(made, method)]
             return f"{what} is no data set: it lacks {lacking[0]}" if lacking else ""
+        case "augmentation":
+            return "" if callable(made) or hasattr(made, "window") else f"{what} cannot be called, nor has it a window"
+        case "optimizer":
+            return _of_optimizer(made, what)
         case "metric":
             return _of_metric(made, what)
         case "model":
@@ -66,6 +70,21 @@ def _of_metric(made: Any, what: str) -> str:
     if not isinstance(smallest, int) or smallest < 1:
         return f"smallest is {smallest!r}: it must be a whole number of pictures above 0"
     return ""
+
+
+def _of_optimizer(made: Any, what: str) -> str:
+    for method in ("step", "state_dict", "load_state_dict", "param_groups"):
+        if not hasattr(made, method):
+            return f"{what} is no optimizer: it lacks {method}"
+    clip = getattr(made, "clip", None)
+    if clip is not None and not (isinstance(clip, (int, float)) and clip > 0):
+        return f"clip is {clip!r}: it must be a norm above 0, or None"
+    return ""
+
+
+def averages_itself(optimizer: Any) -> bool:
+    """Whether an optimizer has averaged weights to exchange for those that it goes on from."""
+    return all(callable(getattr(optimizer, mode, None)) for mode in ("train", "eval"))
 
 
 def _of_network(made: Any, what: str) -> str:

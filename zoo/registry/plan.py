@@ -18,7 +18,14 @@ from zoo.registry.registry import Registry, get
 from zoo.registry.requirements import how_to_install
 from zoo.registry.spec import Spec, SpecError, parse_list, parse_sum, write_list
 
-KIND_OF: dict[str, Kind] = {"generator": "generator", "critic": "critic", "loss": "loss", "data": "dataset"}
+KIND_OF: dict[str, Kind] = {
+    "generator": "generator",
+    "critic": "critic",
+    "loss": "loss",
+    "data": "dataset",
+    "augment": "augmentation",
+    "optimizer": "optimizer",
+}
 """What kind of component a field of a recipe names."""
 
 
@@ -87,6 +94,9 @@ class Plan:
     losses: tuple[Part, ...]
     """Each with its weight."""
     data: Part
+    augmentations: tuple[Part, ...]
+    """In the order in which they are applied."""
+    optimizer: Part
     metrics: tuple[Part, ...]
     trackers: tuple[Part, ...]
 
@@ -105,6 +115,8 @@ class Plan:
                 "critic": str(self.critic.spec) if self.critic else NONE,
                 "loss": "+".join(str(loss.spec) for loss in self.losses),
                 "data": str(self.data.spec),
+                "augment": "+".join(str(augmentation.spec) for augmentation in self.augmentations) or NONE,
+                "optimizer": str(self.optimizer.spec),
                 "metrics": write_list(metric.spec for metric in self.metrics),
                 "track": write_list(tracker.spec for tracker in self.trackers),
             }
@@ -114,7 +126,8 @@ class Plan:
     def parts(self) -> tuple[Part, ...]:
         """All parts, the generator first."""
         critic = () if self.critic is None else (self.critic,)
-        return (self.generator, *critic, *self.losses, self.data, *self.metrics, *self.trackers)
+        training = (*self.losses, self.data, *self.augmentations, self.optimizer)
+        return (self.generator, *critic, *training, *self.metrics, *self.trackers)
 
     def provenance(self) -> list[dict[str, str]]:
         """List whose components take part: kind, name, plugin, distribution and version of each.
@@ -147,6 +160,8 @@ class Plan:
             critic=self.critic and marked("critic", self.critic),
             losses=tuple(marked("loss", loss) for loss in self.losses),
             data=marked("data", self.data),
+            augmentations=tuple(marked("augment", augmentation) for augmentation in self.augmentations),
+            optimizer=marked("optimizer", self.optimizer),
             metrics=tuple(marked("metrics", metric) for metric in self.metrics),
             trackers=tuple(marked("track", tracker) for tracker in self.trackers),
         )
@@ -178,6 +193,8 @@ def resolve(recipe: Recipe | Plan, made_with: Iterable[Mapping[str, str]] = ()) 
         generator=known.part("generator", recipe.generator),
         data=known.part("dataset", recipe.data),
         critic=None if recipe.critic == NONE else known.part("critic", recipe.critic),
+        augmentations=tuple(known.part("augmentation", term) for term in _augmentations(recipe.augment)),
+        optimizer=known.part("optimizer", recipe.optimizer),
         metrics=known.parts("metric", recipe.metrics or known.registry.catalogue.fields.get("metrics", "")),
         trackers=known.parts("tracker", recipe.track),
         losses=tuple(map(_weighted, (known.part("loss", term) for term in parse_sum(recipe.loss)))),
@@ -215,6 +232,14 @@ class _Known:
                         f"{how_to_install(made['distribution'], made['version'])} ({error})"
                     ) from None
         return self.registry.part(kind, asked)
+
+
+def _augmentations(text: str) -> tuple[Spec, ...]:
+    terms = () if text in ("", NONE) else parse_sum(text)
+    for term in terms:
+        if term.weight is not None:
+            raise UsageError(f"--augment {text}: {term.name} has no weight; it is applied, or left out")
+    return terms
 
 
 def _weighted(loss: Part) -> Part:

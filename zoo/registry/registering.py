@@ -46,6 +46,12 @@ class Registration:
     def dataset(self, name: str, target: str, *, summary: str) -> None:
         self._add("dataset", name, target, summary)
 
+    def augmentation(self, name: str, target: str, *, summary: str) -> None:
+        self._add("augmentation", name, target, summary)
+
+    def optimizer(self, name: str, target: str, *, summary: str) -> None:
+        self._add("optimizer", name, target, summary)
+
     def metric(
         self,
         name: str,

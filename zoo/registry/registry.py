@@ -134,7 +134,7 @@ class Registry:
         A text that makes no sense is returned as it is: whoever checks it can say why.
         """
         try:
-            specs = parse_sum(text) if kind == "loss" else (self.read(kind, text),)
+            specs = parse_sum(text) if kind in ("loss", "augmentation") else (self.read(kind, text),)
             defaults = [self.defaults(self.find(kind, spec.name)) for spec in specs]
         except UsageError:
             return text

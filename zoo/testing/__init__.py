@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 __all__ = [
     "Report",
     "Result",
+    "check_augmentation",
     "check_critic",
     "check_dataset",
     "check_generator",
     "check_loss",
     "check_metric",
     "check_model",
+    "check_optimizer",
     "check_tracker",
     "examine",
     "registered",
@@ -113,6 +115,16 @@ def check_loss(loss: str | Callable[..., Any], /, **options: Any) -> None:
 def check_dataset(dataset: str | Callable[..., Any], /, **options: Any) -> None:
     """Check a data set against its contract; otherwise as `check_generator`."""
     _demand("dataset", dataset, options)
+
+
+def check_augmentation(augmentation: str | Callable[..., Any], /, **options: Any) -> None:
+    """Check an augmentation against its contract; otherwise as `check_generator`."""
+    _demand("augmentation", augmentation, options)
+
+
+def check_optimizer(optimizer: str | Callable[..., Any], /, **options: Any) -> None:
+    """Check an optimizer against its contract, on a small network; otherwise as `check_generator`."""
+    _demand("optimizer", optimizer, options)
 
 
 def check_metric(metric: str | Callable[..., Any], /, **options: Any) -> None:

@@ -19,7 +19,8 @@ from zoo.errors import UsageError, ZooError, one_line
 from zoo.registry.contracts import Kind
 from zoo.registry.offers import Component
 from zoo.registry.options import check_options
-from zoo.testing import datasets, factories, losses, metrics, models, networks, trackers
+from zoo.registry.spec import Spec
+from zoo.testing import augmentations, datasets, factories, losses, metrics, models, networks, optimizers, trackers
 from zoo.testing.losses import is_adversarial
 from zoo.testing.report import IMPORT, SIZE, Report, Result, header
 from zoo.testing.subject import CPU, Check, ContractError, Note, Subject, short
@@ -70,6 +71,24 @@ DATASET: tuple[Check, ...] = (
     datasets.fingerprint,
     datasets.fingerprint_elsewhere,
 )
+AUGMENTATION: tuple[Check, ...] = (
+    augmentations.augmentation_made,
+    augmentations.windows,
+    augmentations.draws,
+    augmentations.pictures_kept,
+    augmentations.each_by_itself,
+    augmentations.same_picture,
+    augmentations.loaded_elsewhere,
+)
+OPTIMIZER: tuple[Check, ...] = (
+    optimizers.optimizer_made,
+    optimizers.learns,
+    optimizers.learning_rate,
+    optimizers.without_gradient,
+    optimizers.skipped,
+    optimizers.resumed,
+    optimizers.averages,
+)
 METRIC: tuple[Check, ...] = (
     metrics.metric_made,
     metrics.number,
@@ -84,6 +103,8 @@ CONTRACTS: dict[Kind, tuple[Check, ...]] = {
     "critic": NETWORK,
     "loss": IMAGE_LOSS,
     "dataset": DATASET,
+    "augmentation": AUGMENTATION,
+    "optimizer": OPTIMIZER,
     "metric": METRIC,
     "tracker": TRACKER,
     "model": MODEL,

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from zoo.data.augmentation import Augmentation
+from zoo.data.augmentation import Augmentations
 from zoo.data.cache import cached
 from zoo.data.stream import Batch, Stream, batches
 from zoo.device import describe_device, keep_freed_memory, pick_device, pick_dtype, pick_memory_format
@@ -43,7 +43,7 @@ class Assembly:
     """What it is validated on, and never trains on; the training photographs where there are no others."""
     metrics: dict[str, CheckedMetric]
     """What validation measures, by name. The first one says which model is the best."""
-    augment: Augmentation
+    augment: Augmentations
     device: torch.device
     dtype: torch.dtype
     init: dict[str, Any] | None = None
@@ -119,7 +119,7 @@ def assemble(
             name: CheckedMetric(_on(place, metric.make()), metric.component, name)
             for name, metric in zip(names_of(plan.metrics), plan.metrics, strict=True)
         },
-        augment=Augmentation.parse(recipe.augment),
+        augment=Augmentations(plan.augmentations),
         device=place,
         dtype=pick_dtype(recipe.precision, place, generator),
     )
@@ -217,6 +217,8 @@ def describe(assembly: Assembly) -> list[tuple[str, str]]:
         ("data", plan.data.brief),
         ("photographs", f"{photos:,} for training, {len(assembly.val_photos):,} for validation"),
         ("crops", f"{', then '.join(f'{size}×{size}' for size in sizes)}, {recipe.batch} per step"),
+        ("augment", "+".join(augmentation.brief for augmentation in plan.augmentations) or NONE),
+        ("optimizer", plan.optimizer.brief),
         ("device", f"{describe_device(assembly.device)}, {str(assembly.dtype).removeprefix('torch.')}"),
     ]
     if assembly.init_note:

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from zoo.data.picture import LabPicture
 from zoo.device import compiles, pick_memory_format
-from zoo.errors import ZooError
 from zoo.networks import predict_chroma
 from zoo.recipe import Stage
 from zoo.training.assembly import Assembly
 from zoo.training.distributed import Distributed, unsynchronized
+from zoo.training.optimizers import trainable
 
 
 class Backward:
@@ -27,10 +27,13 @@ class Backward:
     def __init__(self, assembly: Assembly, distributed: Distributed) -> None:
         self.assembly = assembly
         self.distributed = distributed
-        self.parameters = {"generator": _trainable(assembly.generator)}
+        networks = {"generator": assembly.generator, "critic": assembly.critic}
+        self.parameters = {
+            name: [parameter for _, parameter in trainable(network)]
+            for name, network in networks.items()
+            if network is not None
+        }
         """What is learned, by network."""
-        if assembly.critic is not None:
-            self.parameters["critic"] = _trainable(assembly.critic)
         self.compiled = compiles(assembly.recipe.compile, assembly.device)
         self._wrap()
 
@@ -69,7 +72,14 @@ class Backward:
             parameter.grad = None
 
     def __call__(
-        self, photos: Tensor, stage: Stage, *, step: int, micro_batch: int, alone: bool = False
+        self,
+        photos: Tensor,
+        stage: Stage,
+        *,
+        step: int,
+        micro_batch: int,
+        drawn: Tensor | None = None,
+        alone: bool = False,
     ) -> dict[str, Tensor]:
         """Add up the gradients of both networks over a batch, or over this process's part of it.
 
@@ -78,6 +88,7 @@ class Backward:
             stage: who learns.
             step: steps taken so far.
             micro_batch: images on the device at once.
+            drawn: (N, …), what augmentations drew for each photo; without it they are left out.
             alone: leave the gradients this process's own, where there are several.
 
         Returns:
@@ -86,19 +97,24 @@ class Backward:
         self.zero_grad()
         sums: dict[str, Tensor] = {}
         batch = torch.split(photos, micro_batch)
-        for number, part in enumerate(batch, start=1):
+        numbers = [None] * len(batch) if drawn is None else torch.split(drawn, micro_batch)
+        for number, (part, of_part) in enumerate(zip(batch, numbers, strict=True), start=1):
             weight = len(part) / len(photos)
             last = number == len(batch) and not alone
             with nullcontext() if last else unsynchronized(self._generator, self._critic):
-                losses = self._of_micro_batch(part, weight, stage, step)
+                losses = self._of_micro_batch(part, of_part, weight, stage, step)
             for name, loss in losses.items():
                 sums[name] = sums[name] + weight * loss if name in sums else weight * loss
         return sums
 
-    def _of_micro_batch(self, photos: Tensor, weight: float, stage: Stage, step: int) -> dict[str, Tensor]:
+    def _of_micro_batch(
+        self, photos: Tensor, drawn: Tensor | None, weight: float, stage: Stage, step: int
+    ) -> dict[str, Tensor]:
         assembly = self.assembly
         critic = None if stage == "generator" else self._critic
         real = LabPicture.of_photos(photos.contiguous(memory_format=pick_memory_format(assembly.device)))
+        if drawn is not None:
+            real = LabPicture(*assembly.augment(real.lightness, real.chroma, drawn))
         with torch.set_grad_enabled(stage != "critic"):
             # Past the wrapper of several processes where no backward pass follows: it would wait for one.
             generator = assembly.generator if stage == "critic" else self._generator
@@ -138,10 +154,3 @@ class Backward:
     def _autocast(self) -> torch.autocast:
         enabled = self.assembly.dtype == torch.bfloat16
         return torch.autocast(self.assembly.device.type, dtype=torch.bfloat16, enabled=enabled)
-
-
-def _trainable(network: nn.Module) -> list[nn.Parameter]:
-    trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    if not trainable:
-        raise ZooError(f"{type(network).__name__} has no parameter to train")
-    return trainable

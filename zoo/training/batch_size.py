@@ -42,7 +42,7 @@ def _largest_batch(plan: Plan, distributed: Distributed, progress: Progress | No
     with kept_for_backward() as kept:
         trainer.step(photos)
     networks = [assembly.generator, *([assembly.critic] if assembly.critic else [])]
-    # A step adds gradients and Adam's two moments to the weights.
+    # A step adds gradients and two moments to the weights, as Adam has.
     weights = 3 * sum(parameter.nbytes for network in networks for parameter in network.parameters())
     fits = int((free - weights) * _PART_OF_MEMORY / (kept.bytes / _PROBE))
     return max(1, min(LARGEST, 1 << max(0, fits.bit_length() - 1)))

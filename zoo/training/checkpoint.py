@@ -58,7 +58,7 @@ class _State(Saved):
     images: int = Field(ge=0)
     micro_batch: int
     threads: int | None = Field(None, ge=1)
-    optimizers: dict[str, list[dict[str, Any]]]
+    optimizers: dict[str, dict[str, Any]]
     meter: _Sums
     seconds: FiniteFloat
     metrics: dict[str, float]

@@ -38,8 +38,8 @@ class _Form:
     """Steps of one form: how many were taken as they come, and the graph of them once there is one."""
 
     seen: int = 0
-    place: Tensor | None = None
-    """Where the graph finds its photos."""
+    places: tuple[Tensor, ...] = ()
+    """Where the graph finds its photos, and what goes with them."""
     graph: Graph | None = None
 
 
@@ -54,18 +54,19 @@ class Recorder:
         """Record anew: the step works on other memory now."""
         self._forms.clear()
 
-    def replay(self, form: Hashable, photos: Tensor, take: Callable[[Tensor], Losses]) -> Losses | None:
+    def replay(self, form: Hashable, inputs: tuple[Tensor, ...], take: Callable[..., Losses]) -> Losses | None:
         """Take a step from its graph; return None, having done nothing, where it has to be taken as it comes.
 
         Args:
-            form: whatever the step's operations depend on, beside the photos' values and their shape. A few of them
-                may take turns, such as steps with a penalty and without.
-            photos: uint8 (N, 3, size, size), on the device.
-            take: takes such a step; this is what is recorded.
+            form: whatever the step's operations depend on, beside the inputs' values and the photos' shape. A few of
+                them may take turns, such as steps with a penalty and without.
+            inputs: photos, uint8 (N, 3, size, size), and what goes with them, on the device.
+            take: takes such a step, from the inputs; this is what is recorded.
 
         Raises:
             RuntimeError: it cannot be recorded. Nothing was done, either.
         """
+        photos = inputs[0]
         if photos.shape != self._shape:
             # Of the sizes that grow, none comes again: two sizes' graphs may not fit into memory.
             self._shape = photos.shape
@@ -75,8 +76,8 @@ class Recorder:
             known.seen += 1
             if known.seen <= WARMUP_STEPS:
                 return None
-            known.place = place = photos.clone()
-            known.graph = Graph(lambda: take(place), photos.device)
-        assert known.place is not None
-        known.place.copy_(photos)
+            known.places = places = tuple(one.clone() for one in inputs)
+            known.graph = Graph(lambda: take(*places), photos.device)
+        for place, one in zip(known.places, inputs, strict=True):
+            place.copy_(one)
         return known.graph.replay()

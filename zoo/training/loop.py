@@ -62,6 +62,8 @@ class Loop:
             state, reason = "failed", None
             try:
                 record.callback.on_start(self.run, self.assembly, self.trainer.steps)
+                if self.trainer.note:
+                    record.message(self.trainer.note)
                 with explained(self.assembly):
                     with memory_to_validate(self.assembly):
                         self.images = validation_images(self.assembly)
@@ -160,7 +162,7 @@ class Loop:
         for problem in batch.problems:
             record.message(f"left out: {problem}")
         before = trainer.micro_batch
-        self.meter.add(trainer.step(batch.photos, self.assembly.recipe.stage_at(trainer.epochs)))
+        self.meter.add(trainer.step(batch.photos, self.assembly.recipe.stage_at(trainer.epochs), batch.drawn))
         if trainer.micro_batch < before:
             record.message(f"out of memory: going on with micro-batches of {trainer.micro_batch}")
         if trainer.fallback:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+
+from zoo.training.optimizers import NetworkOptimizer
 
 
 def network_state(networks: Mapping[str, nn.Module]) -> dict[str, Tensor]:
@@ -25,23 +27,30 @@ def load_networks(networks: Mapping[str, nn.Module], tensors: Mapping[str, Tenso
         network.load_state_dict(_under(f"{name}/", tensors))
 
 
-def optimizer_state(optimizers: Mapping[str, Optimizer]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return the moments of optimizers, by names such as `critic-optimizer/3/exp_avg`, and their groups as JSON."""
+def optimizer_state(optimizers: Mapping[str, NetworkOptimizer]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the states of optimizers: tensors, by names such as `critic-optimizer/state/3/exp_avg`, and JSON.
+
+    Raises:
+        ZooError: one of them holds something that is neither a tensor nor text, number, dict, list or tuple.
+    """
     tensors: dict[str, Tensor] = {}
-    groups = {}
+    trees = {}
     for name, optimizer in optimizers.items():
-        state = optimizer.state_dict()
-        groups[name] = [{**group, "lr": float(group["lr"])} for group in state["param_groups"]]
-        for index, moments in state["state"].items():
-            tensors |= {f"{name}-optimizer/{index}/{key}": value for key, value in moments.items()}
-    return tensors, groups
+        state = optimizer.made.state_dict()
+        if "param_groups" in state:
+            # Where steps are recorded it is a tensor, which is set anew before each.
+            state = {**state, "param_groups": [{**g, "lr": float(g["lr"])} for g in state["param_groups"]]}
+        try:
+            trees[name] = _flat(state, f"{name}-optimizer", tensors)
+        except TypeError as error:
+            raise optimizer.component.broken(str(error)) from None
+    return tensors, trees
 
 
 def load_optimizers(
-    optimizers: Mapping[str, Optimizer],
-    parameters: Mapping[str, Sequence[nn.Parameter]],
+    optimizers: Mapping[str, NetworkOptimizer],
     tensors: Mapping[str, Tensor],
-    groups: Mapping[str, Any],
+    trees: Mapping[str, Any],
     *,
     capturable: bool,
 ) -> None:
@@ -49,25 +58,84 @@ def load_optimizers(
 
     Args:
         optimizers: by name.
-        parameters: what each of them moves.
-        tensors: the moments.
-        groups: by the optimizers' names.
+        tensors: the tensors.
+        trees: the rest, by the optimizers' names.
         capturable: whether steps are recorded as CUDA graphs here, wherever the state comes from.
 
     Raises:
-        RuntimeError, LookupError, ValueError: it is the state of other optimizers.
+        RuntimeError, LookupError, TypeError, ValueError: it is the state of other optimizers.
     """
     for name, optimizer in optimizers.items():
-        moments: dict[int, dict[str, Tensor]] = {}
-        for key, value in _under(f"{name}-optimizer/", tensors).items():
-            index, what = key.split("/")
-            parameter = parameters[name][int(index)]
-            # Fused optimizers take it for granted that moments lie in memory as their parameter does.
-            laid = torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
-            moments.setdefault(int(index), {})[what] = laid
-        optimizer.load_state_dict(
-            {"state": moments, "param_groups": [{**group, "capturable": capturable} for group in groups[name]]}
-        )
+        state = _deep(trees[name], tensors)
+        for group in state.get("param_groups", []):
+            if "capturable" in group:
+                group["capturable"] = capturable
+        if isinstance(optimizer.made, Optimizer):
+            _load_as_saved(optimizer.made, state)
+        else:
+            optimizer.made.load_state_dict(state)
+
+
+def _load_as_saved(optimizer: Optimizer, state: dict[str, Any]) -> None:
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for index, moments in state["state"].items():
+        if isinstance(index, int) and isinstance(moments, dict):
+            parameter = parameters[index]
+            for key, value in moments.items():
+                if isinstance(value, Tensor) and value.shape == parameter.shape:
+                    # Fused optimizers take it for granted that moments lie in memory as their parameter does.
+                    moments[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+    optimizer.load_state_dict(state)
+    # torch makes floats of the parameters' kind of whatever it loads, and nonsense of text.
+    for index, moments in state["state"].items():
+        if isinstance(index, int):
+            optimizer.state[parameters[index]] = _as_saved(moments, optimizer.state[parameters[index]])
+
+
+def _as_saved(saved: Any, loaded: Any) -> Any:
+    if isinstance(saved, Tensor):
+        return loaded if loaded.dtype == saved.dtype else saved.to(loaded.device)
+    if isinstance(saved, dict):
+        return {key: _as_saved(part, loaded[key]) for key, part in saved.items()}
+    if isinstance(saved, (list, tuple)):
+        return type(saved)(_as_saved(*parts) for parts in zip(saved, loaded, strict=True))
+    return saved
+
+
+def _flat(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
+    """Return a nested value as JSON, with its tensors put into a table, each under its path."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, Tensor):
+        if path in tensors:
+            raise TypeError(f"two parts of its state are called {path}")
+        tensors[path] = value
+        return {"tensor": path}
+    if isinstance(value, Mapping):
+        strange = [key for key in value if not isinstance(key, (int, str))]
+        if strange:
+            raise TypeError(f"its state has the key {strange[0]!r} under {path}: only text and numbers can be kept")
+        return {"dict": [[key, _flat(part, f"{path}/{key}", tensors)] for key, part in value.items()]}
+    if isinstance(value, (list, tuple)):
+        parts = [_flat(part, f"{path}/{number}", tensors) for number, part in enumerate(value)]
+        return {"tuple" if isinstance(value, tuple) else "list": parts}
+    raise TypeError(
+        f"its state holds {type(value).__name__} under {path}: a checkpoint keeps tensors, numbers, text and None, in "
+        "dicts, lists and tuples, and nothing that would have to be pickled"
+    )
+
+
+def _deep(value: Any, tensors: Mapping[str, Tensor]) -> Any:
+    """Return what `_flat` was given."""
+    if not isinstance(value, dict):
+        return value
+    ((kind, parts),) = value.items()
+    if kind == "tensor":
+        return tensors[parts]
+    if kind == "dict":
+        return {key: _deep(part, tensors) for key, part in parts}
+    found = [_deep(part, tensors) for part in parts]
+    return tuple(found) if kind == "tuple" else found
 
 
 def random_state(device: torch.device) -> dict[str, Tensor]:

@@ -18,6 +18,7 @@ from zoo.training.assembly import Assembly
 from zoo.training.backward import Backward
 from zoo.training.cuda_graph import Recorder
 from zoo.training.distributed import Distributed
+from zoo.training.optimizers import NetworkOptimizer, can_be_recorded, optimizer_notes
 from zoo.training.state import (
     load_networks,
     load_optimizers,
@@ -49,24 +50,35 @@ class Trainer:
         """Forms of a step that all of several processes had memory for."""
         # Processes that wait for one another within a step cannot record it.
         recorded = captures(assembly.recipe.compile, assembly.device) and self.distributed.world_size == 1
+        if recorded and not can_be_recorded(assembly.plan.optimizer):
+            recorded = False
+            self.fallback = f"a step with {assembly.plan.optimizer.name} cannot be a CUDA graph, going on without"
         self.recorder = Recorder() if recorded else None
         if assembly.recipe.sync_batch_norm:
             assembly.generator = self.distributed.sync_batch_norm(assembly.generator)
             assembly.critic = None if assembly.critic is None else self.distributed.sync_batch_norm(assembly.critic)
+        optimizer = assembly.plan.optimizer
+        networks = {"generator": assembly.generator, "critic": assembly.critic}
+        self.optimizers = {
+            name: NetworkOptimizer(optimizer.make, optimizer.component, network, self._lr(name), recorded=recorded)
+            for name, network in networks.items()
+            if network is not None
+        }
+        self.note = optimizer_notes(self.optimizers["generator"], assembly.recipe.lr_decay)
+        """What of the recipe has no effect, in words; empty if all of it has."""
+        averaged = assembly.recipe.ema_decay or self.optimizers["generator"].averages
         # Before the wrapping: a network's copy is a network.
-        self.ema = copy.deepcopy(assembly.generator).eval().requires_grad_(False) if assembly.recipe.ema_decay else None
-        """The generator's exponential moving average, or None."""
+        self.ema = copy.deepcopy(assembly.generator).eval().requires_grad_(False) if averaged else None
+        """The generator's exponential moving average, or the average that its optimizer keeps, or None."""
         if assembly.recipe.memory == "low":
             checkpoint_activations(assembly.generator)
         self.backward = Backward(assembly, self.distributed)
-        self.optimizers = {name: self._adam(learned) for name, learned in self.backward.parameters.items()}
-        self._lrs = {name: torch.tensor(self._lr(name), device=assembly.device) for name in self.optimizers}
-        """The learning rates where a recorded step finds them."""
         self._seed_others()
 
     @property
     def eval_generator(self) -> nn.Module:
         """What to validate and to save: the moving average where one is kept."""
+        self._take_average()
         return self.ema or self.assembly.generator
 
     @property
@@ -88,16 +100,15 @@ class Trainer:
     def set_lr(self, factor: float, critic: float = 1.0) -> None:
         """Set the learning rates to the recipe's, times a factor; the critic's times another one, too."""
         for name, optimizer in self.optimizers.items():
-            lr = self._lr(name) * factor * (critic if name == "critic" else 1.0)
-            for group in optimizer.param_groups:
-                group["lr"] = lr if self.recorder is None else self._lrs[name].fill_(lr)
+            own = factor * critic if name == "critic" else factor
+            optimizer.set_lr(own, recorded=self.recorder is not None)
 
     def sync_buffers(self) -> None:
         """Make what several processes counted each for itself, batch norm's statistics, the same for all."""
         for network in self.networks.values():
             self.distributed.average_buffers(network)
 
-    def step(self, photos: Tensor, stage: Stage = "gan") -> dict[str, Tensor]:
+    def step(self, photos: Tensor, stage: Stage = "gan", drawn: Tensor | None = None) -> dict[str, Tensor]:
         """Take one step of both networks, or of one, in micro-batches if memory asks for it.
 
         A step whose losses or gradients are not numbers changes no weight, and is counted.
@@ -105,6 +116,7 @@ class Trainer:
         Args:
             photos: uint8 (N, 3, size, size), sRGB, on the device: this process's part of the batch.
             stage: who learns: the generator from image losses alone, the critic alone, or both (gan).
+            drawn: (N, …), what augmentations drew for each photo; without it they are left out.
 
         Returns:
             Loss by name: scalars, weighted, means over all processes, still on the device.
@@ -112,21 +124,25 @@ class Trainer:
         Raises:
             torch.OutOfMemoryError: not even one image fits.
         """
-        losses = self._replay(photos, stage) if self.recorder is not None else None
+        losses = self._replay(photos, stage, drawn) if self.recorder is not None else None
         if losses is None:
-            losses = self._eager_step(photos, stage)
+            losses = self._eager_step(photos, stage, drawn)
         self.steps += 1
+        if self.steps == 1:
+            # What cannot be kept is said now, and not when there is something to lose.
+            optimizer_state(self.optimizers)
         self.images += len(photos) * self.distributed.world_size
-        if self.ema is not None and stage != "critic":
+        if self.ema is not None and stage != "critic" and not self.optimizers["generator"].averages:
             self._update_ema(self.ema)
         return losses
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return all that the next step depends on: tensors by name, and the rest as JSON can say it."""
-        moments, groups = optimizer_state(self.optimizers)
+        self._take_average()
+        moments, rest = optimizer_state(self.optimizers)
         counts = {"skipped/ever": self.skipped, "skipped/in_a_row": self.skipped_in_a_row}
         tensors = random_state(self.assembly.device) | counts | network_state(self.networks) | moments
-        about = {"steps": self.steps, "images": self.images, "micro_batch": self.micro_batch, "optimizers": groups}
+        about = {"steps": self.steps, "images": self.images, "micro_batch": self.micro_batch, "optimizers": rest}
         # Sums end in other bits with another number of them.
         return tensors, about | {"threads": torch.get_num_threads() if self._is_alone_on_a_cpu else None}
 
@@ -147,14 +163,13 @@ class Trainer:
             load_networks(self.networks, tensors)
             load_optimizers(
                 self.optimizers,
-                self.backward.parameters,
                 tensors,
                 about["optimizers"],
                 capturable=self.recorder is not None,
             )
             self.skipped = tensors["skipped/ever"].to(device)
             self.skipped_in_a_row = tensors["skipped/in_a_row"].to(device)
-        except (RuntimeError, LookupError, ValueError) as error:
+        except (RuntimeError, LookupError, TypeError, ValueError) as error:
             raise ZooError(
                 f"the checkpoint does not fit the recipe's networks: {str(error).splitlines()[0]}"
             ) from error
@@ -172,37 +187,40 @@ class Trainer:
         if not self.distributed.is_main:
             torch.manual_seed(self.assembly.recipe.seed + self.distributed.rank + 1_000_003 * self.steps)
 
-    def _form(self, photos: Tensor, stage: Stage) -> Hashable:
+    def _form(self, photos: Tensor, stage: Stage, drawn: Tensor | None) -> Hashable:
         """What a step's operations and its memory depend on."""
-        return stage, photos.shape, self.micro_batch, self.assembly.objective.due(self.steps)
+        return stage, drawn is None, photos.shape, self.micro_batch, self.assembly.objective.due(self.steps)
 
-    def _replay(self, photos: Tensor, stage: Stage) -> dict[str, Tensor] | None:
+    def _replay(self, photos: Tensor, stage: Stage, drawn: Tensor | None) -> dict[str, Tensor] | None:
         assert self.recorder is not None
         try:
-            form = self._form(photos, stage)
-            return self.recorder.replay(form, photos, lambda same: self._optimize(self._gradients(same, stage)))
+            form = self._form(photos, stage, drawn)
+            inputs = (photos,) if drawn is None else (photos, drawn)
+            return self.recorder.replay(
+                form, inputs, lambda same, *others: self._optimize(self._gradients(same, stage, *(others or [None])))
+            )
         except Exception as error:
             self.recorder = None
             self.fallback = f"the step cannot be a CUDA graph, going on without: {one_line(error)}"
             return None
 
-    def _eager_step(self, photos: Tensor, stage: Stage) -> dict[str, Tensor]:
+    def _eager_step(self, photos: Tensor, stage: Stage, drawn: Tensor | None) -> dict[str, Tensor]:
         # Several processes average their gradients within the backward pass, where none may fail and begin again. So
         # until a step of this form has gone well on all of them, each computes its own first, and then they meet.
         several = self.distributed.world_size > 1 and not self.assembly.recipe.sync_batch_norm
-        alone = several and self._form(photos, stage) not in self._fits
-        losses = self._gradients_that_fit(photos, stage, alone)
+        alone = several and self._form(photos, stage, drawn) not in self._fits
+        losses = self._gradients_that_fit(photos, stage, drawn, alone)
         if alone:
             self.micro_batch = self.distributed.smallest(self.micro_batch, photos.device)
             self.distributed.average([p.grad for p in self.backward.all_parameters if p.grad is not None])
-            self._fits.add(self._form(photos, stage))
+            self._fits.add(self._form(photos, stage, drawn))
         return self._optimize(losses)
 
-    def _gradients_that_fit(self, photos: Tensor, stage: Stage, alone: bool) -> dict[str, Tensor]:
+    def _gradients_that_fit(self, photos: Tensor, stage: Stage, drawn: Tensor | None, alone: bool) -> dict[str, Tensor]:
         """Take smaller micro-batches where memory runs out, and do without the compiler where it fails."""
         while True:
             try:
-                return self._gradients(photos, stage, alone)
+                return self._gradients(photos, stage, drawn, alone)
             except Exception as error:
                 if self.backward.compiled and not out_of_memory(error):
                     # What is not the compiler's fault comes again without it.
@@ -218,9 +236,10 @@ class Trainer:
             if self.assembly.device.type == "cuda":
                 torch.cuda.empty_cache()
 
-    def _gradients(self, photos: Tensor, stage: Stage, alone: bool = False) -> dict[str, Tensor]:
+    def _gradients(self, photos: Tensor, stage: Stage, drawn: Tensor | None, alone: bool = False) -> dict[str, Tensor]:
         self._buffers_before = [(buffer, buffer.clone()) for buffer in self._buffers()]
-        return self.backward(photos, stage, step=self.steps, micro_batch=self.micro_batch, alone=alone)
+        size = self.micro_batch
+        return self.backward(photos, stage, drawn=drawn, step=self.steps, micro_batch=size, alone=alone)
 
     def _optimize(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
         """Move the networks, unless something is not a number; return the losses' means over all processes."""
@@ -232,8 +251,7 @@ class Trainer:
         norm = torch.nn.utils.get_total_norm(gradients) + torch.stack(list(losses.values())).sum()
         not_a_number = (~torch.isfinite(norm)).float()
         for optimizer in self.optimizers.values():
-            optimizer.grad_scale, optimizer.found_inf = None, not_a_number  # type: ignore[attr-defined]
-            optimizer.step()
+            optimizer.step(not_a_number)
         # Batch norm's statistics moved in the forward pass, before anybody knew.
         for buffer, before in self._buffers_before:
             torch.where(not_a_number.bool(), before, buffer, out=buffer)
@@ -256,10 +274,12 @@ class Trainer:
         for name in new.keys() - set(moving):
             old[name].copy_(new[name])
 
-    def _adam(self, learned: list[nn.Parameter]) -> torch.optim.Adam:
-        recipe = self.assembly.recipe
-        betas = recipe.beta1, recipe.beta2
-        return torch.optim.Adam(learned, lr=recipe.lr, betas=betas, fused=True, capturable=self.recorder is not None)
+    def _take_average(self) -> None:
+        """Bring the copy of the generator up to date, where it is its optimizer that averages."""
+        optimizer = self.optimizers["generator"]
+        if self.ema is not None and optimizer.averages:
+            with optimizer.averaged():
+                self.ema.load_state_dict(self.assembly.generator.state_dict())
 
     def _lr(self, network: str) -> float:
         recipe = self.assembly.recipe

@@ -37,6 +37,22 @@ def run(
         str | None,
         typer.Option(autocompletion=component_names("dataset"), help="Data set, or a folder of photographs."),
     ] = None,
+    augment: Annotated[
+        str | None,
+        field_option(
+            "augment",
+            "Augmentations in their order, such as crop+flip+film; or none.",
+            autocompletion=component_names("augmentation", after="+"),
+        ),
+    ] = None,
+    optimizer: Annotated[
+        str | None,
+        field_option(
+            "optimizer",
+            "Optimizer, such as adamw:weight_decay=0.01.",
+            autocompletion=component_names("optimizer"),
+        ),
+    ] = None,
     recipe: Annotated[
         str | None,
         typer.Option(
@@ -106,7 +122,8 @@ def run(
     What is not said here, the recipe says. The defaults below are those of fields that the recipe leaves out, too.
     """
     given = {
-        "generator": generator, "critic": critic, "loss": loss, "data": data, "size": size, "batch": batch,
+        "generator": generator, "critic": critic, "loss": loss, "data": data, "augment": augment,
+        "optimizer": optimizer, "size": size, "batch": batch,
         "epochs": epochs, "steps": steps, "minutes": minutes, "lr": lr, "lr_critic": lr_critic,
         "schedule": schedule, "ema_decay": ema_decay, "on_collapse": on_collapse, "keep_epochs": keep_epochs,
         "track": track, "seed": seed, "device": device, "compile": compile_, "memory": memory,

@@ -1,0 +1,1 @@
+"""Augmentations: crops, mirror images, old film."""
