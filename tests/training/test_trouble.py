@@ -207,9 +207,9 @@ def test_many_in_a_row_roll_back_with_half_the_learning_rate(monkeypatch: pytest
     rates: list[float] = []
     set_lr = Trainer.set_lr
 
-    def noted(self: Trainer, factor: float) -> None:
+    def noted(self: Trainer, factor: float, critic: float = 1.0) -> None:
         rates.append(factor)
-        set_lr(self, factor)
+        set_lr(self, factor, critic)
 
     monkeypatch.setattr(Trainer, "set_lr", noted)
     spoil(monkeypatch, lambda call: 10 <= call < 20)

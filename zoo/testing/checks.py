@@ -19,7 +19,6 @@ from zoo.errors import UsageError, ZooError, one_line
 from zoo.registry.contracts import Kind
 from zoo.registry.offers import Component
 from zoo.registry.options import check_options
-from zoo.registry.spec import Spec
 from zoo.testing import augmentations, datasets, factories, losses, metrics, models, networks, optimizers, trackers
 from zoo.testing.losses import is_adversarial
 from zoo.testing.report import IMPORT, SIZE, Report, Result, header
