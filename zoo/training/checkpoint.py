@@ -115,7 +115,7 @@ class Saver:
         copies = {name: tensor.detach().to("cpu", copy=copy) for name, tensor in tensors.items()}
 
         def write() -> None:
-            checkpoint = save_checkpoint(self.folder, step, copies, dict(state), score, healthy, keep)
+            checkpoint = save_checkpoint(self.folder, step, copies, dict(state), score, keep, healthy)
             if then is not None:
                 then(checkpoint, copies)
 
@@ -153,8 +153,8 @@ def save_checkpoint(
     tensors: dict[str, Tensor],
     state: dict[str, Any],
     score: float | None,
-    healthy: bool,
     keep: bool,
+    healthy: bool = False,
 ) -> Path:
     """Write a checkpoint, in the place of one of the same step, and remove those that need not be kept.
 
