@@ -30,6 +30,8 @@ def main() -> None:
         weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
     about = json.loads(metadata["zoo"])
     about["recipe"]["data"] = DATA
+    if init := about["provenance"].get("init"):
+        init["model"] = Path(init["model"]).name
     about["provenance"]["saturation"] = args.saturation
     for name, tensor in weights.items():
         if name.startswith("model.segmentation_head."):

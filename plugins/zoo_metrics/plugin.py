@@ -18,7 +18,7 @@ def zoo_components(register: Register) -> None:
         healthy=(0.15, 2.0),
     )
     register.metric(
-        "colourfulness-absolute",
+        "colourfulness-abs",
         "zoo_metrics.colours:AbsoluteColourfulness",
         summary="As the literature has it, of results and of originals",
         best="highest",

