@@ -298,7 +298,7 @@ def test_the_command_says_the_verdict() -> None:
         "options round trip passed read as typed: base=2,layers=1,norm=batch",
         "compiled passed torch.compile makes one graph of it",
         "cost noted",
-        "16 passed, 0 failed, 1 noted",
+        "18 passed, 0 failed, 1 noted",
     ):
         assert text in words
 
