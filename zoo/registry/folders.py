@@ -95,4 +95,5 @@ def _enter(folders: list[str]) -> None:
         if folder not in sys.path:
             sys.path.append(folder)
             _entered.append(folder)
-    importlib.invalidate_caches()
+    if folders:  # of which a file may have been written a moment ago
+        importlib.invalidate_caches()

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from zoo.errors import ZooError, one_line
-from zoo.photo.colourless import GREY, colourless
+from zoo.photo.colourless import GREY, TONED, colourless
 from zoo.registry.options import as_text, check_options
 from zoo.registry.plugins import ADDED
 from zoo.testing.subject import ContractError, Note, Subject, expect, short
@@ -52,7 +52,7 @@ def photographs(subject: Subject) -> str:
     notes = []
     for split in ("train", "val"):
         dataset = subject.made if split == "train" else subject.make(split="val")
-        looked_at, unread, grey, start = 0, 0, 0, time.perf_counter()
+        looked_at, unread, grey, toned, start = 0, 0, 0, 0, time.perf_counter()
         for index in _spread(len(dataset)):
             if (seconds := time.perf_counter() - start) > SECONDS:
                 break
@@ -63,8 +63,9 @@ def photographs(subject: Subject) -> str:
                 continue
             _check_photograph(photo, f"photograph {index}{' of val' * (split == 'val')}")
             looked_at += 1
-            # Drawn pictures may well be of a single colour.
-            grey += colourless(Image.fromarray(photo.permute(1, 2, 0).cpu().numpy())) == GREY
+            why = colourless(Image.fromarray(photo.permute(1, 2, 0).cpu().numpy()))
+            grey += why == GREY
+            toned += why == TONED
         if not len(dataset):
             continue
         expect(looked_at, f"none of {unread} photographs of {split} could be read")
@@ -76,8 +77,8 @@ def photographs(subject: Subject) -> str:
         said.append(f"{which} of {split}, {1000 * seconds / (looked_at + unread):.1f} ms each")
         if unread:
             notes.append(f"{unread:,} of {split} cannot be read")
-        if grey > looked_at / 2:
-            notes.append(f"{grey:,} of {split} have no colours, from which nothing is learned")
+        if grey + toned > looked_at / 2:
+            notes.append(f"of {split}, {grey:,} have no colours and {toned:,} those that follow from their lightness")
     text = f"uint8 (3, H, W): {'; '.join(said)}"
     return Note("; ".join([text, *notes])) if notes else text
 
