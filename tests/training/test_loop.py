@@ -146,8 +146,8 @@ def test_a_stopped_run_goes_on_exactly(
     whole = unstopped(recipe)
     step = Trainer.step
 
-    def stopping(self: Trainer, photos: Tensor, stage: Any) -> dict[str, Tensor]:
-        losses = step(self, photos, stage)
+    def stopping(self: Trainer, photos: Tensor, stage: Any, drawn: Tensor | None = None) -> dict[str, Tensor]:
+        losses = step(self, photos, stage, drawn)
         if self.steps == stop_at:
             signal.raise_signal(number)
         return losses
@@ -189,11 +189,11 @@ def test_a_signal_is_heard_while_the_photographs_do_not_come(workers: int, monke
     monkeypatch.setattr(zoo.training.assembly, "cached", lambda photos: Stuck(cached(photos)))
     step = Trainer.step
 
-    def stopping(self: Trainer, photos: Tensor, stage: Any) -> dict[str, Tensor]:
+    def stopping(self: Trainer, photos: Tensor, stage: Any, drawn: Tensor | None = None) -> dict[str, Tensor]:
         if self.steps == 2:
             stuck.set()
             threading.Timer(0.5, signal.raise_signal, [signal.SIGTERM]).start()
-        return step(self, photos, stage)
+        return step(self, photos, stage, drawn)
 
     monkeypatch.setattr(Trainer, "step", stopping)
     # However new the checkpoint before it is, there is one more.
@@ -271,10 +271,10 @@ def test_the_model_is_the_best_one_and_the_newest_lies_beside_it(monkeypatch: py
 def test_a_run_that_dies_keeps_what_it_learned(monkeypatch: pytest.MonkeyPatch) -> None:
     step = Trainer.step
 
-    def failing(self: Trainer, photos: Tensor, stage: Any) -> dict[str, Tensor]:
+    def failing(self: Trainer, photos: Tensor, stage: Any, drawn: Tensor | None = None) -> dict[str, Tensor]:
         if self.steps == 3:
             raise RuntimeError("the GPU fell off the bus")
-        return step(self, photos, stage)
+        return step(self, photos, stage, drawn)
 
     with monkeypatch.context() as patched:
         patched.setattr(Trainer, "step", failing)
@@ -397,9 +397,9 @@ def test_crops_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     step = Trainer.step
     seen: list[int] = []
 
-    def recorded(self: Trainer, photos: Tensor, stage: Any) -> dict[str, Tensor]:
+    def recorded(self: Trainer, photos: Tensor, stage: Any, drawn: Tensor | None = None) -> dict[str, Tensor]:
         seen.append(photos.shape[-1])
-        return step(self, photos, stage)
+        return step(self, photos, stage, drawn)
 
     monkeypatch.setattr(Trainer, "step", recorded)
     run = train(tiny(size="16,24,32", steps=9))

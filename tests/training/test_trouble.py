@@ -240,11 +240,11 @@ def test_after_three_returns_the_run_fails_with_its_reason(monkeypatch: pytest.M
 def test_a_loader_that_is_killed_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     step, others = Trainer.step, psutil.Process().children()
 
-    def killing(self: Trainer, photos: Tensor, stage: Any) -> dict[str, Tensor]:
+    def killing(self: Trainer, photos: Tensor, stage: Any, drawn: Tensor | None = None) -> dict[str, Tensor]:
         if self.steps == 3:
             for loader in set(psutil.Process().children()) - set(others):
                 loader.kill()
-        return step(self, photos, stage)
+        return step(self, photos, stage, drawn)
 
     recipe = tiny(steps=60, workers=1)
     with monkeypatch.context() as patched:
@@ -262,10 +262,10 @@ def test_who_saves_what_a_failed_run_learned_is_not_ended_by_a_signal(monkeypatc
     step, save = Trainer.step, zoo.training.checkpoint.save_checkpoint
     handlers = []
 
-    def failing(self: Trainer, photos: Tensor, stage: Any) -> dict[str, Tensor]:
+    def failing(self: Trainer, photos: Tensor, stage: Any, drawn: Tensor | None = None) -> dict[str, Tensor]:
         if self.steps == 3:
             raise RuntimeError("the other process died")
-        return step(self, photos, stage)
+        return step(self, photos, stage, drawn)
 
     def asked_to_end(*arguments: Any) -> Path:
         handlers.append(signal.getsignal(signal.SIGTERM))
