@@ -61,7 +61,8 @@ def spec_of(component: Component) -> str:
 
 
 # What may be noted of a component of zoo's own.
-NOTES = {"cost", "batch of one"}
+# A ReLU that noise does not wake leaves gradients of zero behind.
+NOTES = {"cost", "batch of one", "gradients"}
 
 
 @pytest.mark.parametrize("component", [c for c in registry.components() if c.kind != "model"], ids=str)
