@@ -219,6 +219,12 @@ def scripted(monkeypatch: pytest.MonkeyPatch, values: Callable[[int, Trainer], f
     monkeypatch.setattr(Trainer, "step", stepped)
 
 
+def saved_lr(state: dict[str, Any], network: str) -> float:
+    """Return the learning rate in a checkpoint, whose dicts are written as pairs."""
+    groups = dict(state["optimizers"][network]["dict"])["param_groups"]["list"]
+    return float(dict(groups[0]["dict"])["lr"])
+
+
 def critic_lr(trainer: Trainer) -> float:
     return float(trainer.optimizers["critic"].made.param_groups[0]["lr"])
 
@@ -297,8 +303,8 @@ def test_rollback_returns_to_the_last_healthy_checkpoint_with_a_slower_critic(wh
     assert [line["step"] for line in run.metrics if "val" in line] == [*range(2, 25, 2)]
     state = load_checkpoint(run.checkpoints)[1]
     assert state["collapses"] == 2
-    assert state["optimizers"]["critic"][0]["lr"] == pytest.approx(tiny().lr / 4)
-    assert state["optimizers"]["generator"][0]["lr"] == pytest.approx(tiny().lr)
+    assert saved_lr(state, "critic") == pytest.approx(tiny().lr / 4)
+    assert saved_lr(state, "generator") == pytest.approx(tiny().lr)
 
 
 @pytest.mark.parametrize(
