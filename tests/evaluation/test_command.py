@@ -50,31 +50,6 @@ def test_a_narrow_terminal_gets_whole_numbers(
     assert f"{model} − sepia" in text
 
 
-@pytest.mark.parametrize(
-    ("words", "code", "message"),
-    [
-        (["{model}", "--data", "nowhere/"], 2, "there is no folder nowhere"),
-        (["nope", "--data", "photos/"], 2, "there is no model 'nope'"),
-        (["{model}", "--data", "photos/", "--metrics", "psrn"], 2, "did you mean 'psnr'"),
-        (["{model}", "--data", "photos/", "--preset", "val5"], 2, "did you mean 'val5k'"),
-        (["{model}", "--data", "photos/", "-o", "photos/00.png"], 2, "00.png is a file; give a folder"),
-        (["{model}", "--data", "empty/"], 2, "there are no photographs in empty"),
-        (["{model}", "--data", "bad/"], 1, "no photograph of bad can be measured"),
-        (["{model}", "--data", "photos/", "--device", "tpu"], 2, "write auto, cuda, cuda:1, mps or cpu"),
-    ],
-)
-def test_what_makes_no_sense_is_said(
-    photos: Path, model: Path, tmp_path: Path, words: list[str], code: int, message: str
-) -> None:
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "bad").mkdir()
-    (tmp_path / "bad" / "a.jpg").write_bytes(b"no picture")
-    done = zoo_(*(word.format(model=model) for word in words))
-    assert message in done.stderr
-    assert done.exit_code == code
-    assert not (tmp_path / "evaluation").exists()
-
-
 def test_an_interrupt_writes_nothing(
     photos: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -112,31 +112,6 @@ def test_a_bad_file_does_not_stop_the_others(photos: Path, model: Path, tmp_path
     assert "<li>left out: 00.png: cannot read " in (tmp_path / "out" / "compare.html").read_text("utf-8")
 
 
-@pytest.mark.parametrize(
-    ("words", "code", "message"),
-    [
-        (["{model}", "--photos", "nowhere"], 2, "--photos nowhere: there is no such file or folder"),
-        (["{model}", "--photos", "empty"], 2, "there are no photographs there"),
-        (["{model}", "--photos", "bad"], 1, "there is nothing to compare: cannot read"),
-        (["{model}", "--photos", "photos", "--epochs", "5"], 2, "--epochs are those of a run"),
-        (["nope", "--photos", "photos"], 2, "there is no model 'nope'"),
-        (["bad/a.jpg", "--photos", "photos"], 2, "bad/a.jpg"),
-        (["{model}", "--photos", "photos", "-o", "photos/00.png"], 2, "00.png is a file; give a folder"),
-        (["{model}"], 2, "--photos"),
-    ],
-)
-def test_what_makes_no_sense_is_said(
-    photos: Path, model: Path, tmp_path: Path, words: list[str], code: int, message: str
-) -> None:
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "bad").mkdir()
-    (tmp_path / "bad" / "a.jpg").write_bytes(b"no picture")
-    done = zoo_(*(word.format(model=model) for word in words))
-    assert message in done.stderr
-    assert done.exit_code == code
-    assert not (tmp_path / "compare").exists()
-
-
 # ------------------------------------------------------------------------------------------------- what is in it
 
 

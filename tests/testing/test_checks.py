@@ -12,8 +12,9 @@ from typing import Any
 
 import faulty
 import pytest
+import sly
 import torch
-from faulty import Brighter, Descent, Diary, Extent, Game, Gen, Judge, Photos, difference, distance, shares
+from right import Brighter, Descent, Diary, Extent, Game, Gen, Judge, Photos, difference, distance, shares
 from sites import python, zoo_
 from torch import Tensor
 from typer.testing import CliRunner, Result
@@ -84,18 +85,18 @@ WRONG: list[tuple[Kind, Callable[..., Any], str, str]] = [
     ("metric", faulty.OfPixels, "one by one", "a picture of another size has 9600 features, where others have 8192"),
     ("metric", faulty.Flat, "one by one", "features of 4 pictures have the shape (4,), expected (4, F)"),
     ("metric", faulty.Rounded, "one by one", "features are torch.int64, expected float32 or float64"),
-    ("generator", faulty.Crowded, "batch independent", "a picture alone comes to something else than among others"),
-    ("generator", faulty.Numb, "gradients", "all gradients are zero: the output does not depend on the weights"),
-    ("generator", faulty.Noisy, "deterministic", "switch off what is random, such as dropout, where self.training is"),
-    ("generator", faulty.Hoarder, "graphs released", "the graphs of 3 in 3 calls are kept alive, with the memory of"),
-    ("loss", faulty.Diarist, "graphs released", "the graphs of 3 in 3 calls are kept alive, with the memory of all"),
-    ("loss", faulty.HoardingGame, "graphs released", "the graphs of 3 in 3 calls are kept alive, with the memory of"),
-    ("loss", faulty.Growing, "repeated calls", "of the same: it grows with each call; nothing of one call may be"),
-    ("loss", faulty.GrowingGame, "repeated calls", "generator(…) is 1.5 at the first call and 5.5 at call 5 of the"),
-    ("loss", faulty.Stepped, "sides", "the gradient of generator(…) is zero, whatever the logits are"),
-    ("dataset", faulty.OneOdd, "photographs", "photograph 217 has the shape (4, 20, 24), expected (3, H, W)"),
-    ("dataset", faulty.Salted, "fingerprint elsewhere", "in another one, for the same photographs: hash() of text and"),
-    ("dataset", faulty.Grey, "photographs", "4 photographs of train were looked at, and none has colours: there is"),
+    ("generator", sly.Crowded, "batch independent", "a picture alone comes to something else than among others"),
+    ("generator", sly.Numb, "gradients", "all gradients are zero: the output does not depend on the weights"),
+    ("generator", sly.Noisy, "deterministic", "switch off what is random, such as dropout, where self.training is"),
+    ("generator", sly.Hoarder, "graphs released", "the graphs of 3 in 3 calls are kept alive, with the memory of"),
+    ("loss", sly.Diarist, "graphs released", "the graphs of 3 in 3 calls are kept alive, with the memory of all"),
+    ("loss", sly.HoardingGame, "graphs released", "the graphs of 3 in 3 calls are kept alive, with the memory of"),
+    ("loss", sly.Growing, "repeated calls", "of the same: it grows with each call; nothing of one call may be"),
+    ("loss", sly.GrowingGame, "repeated calls", "generator(…) is 1.5 at the first call and 5.5 at call 5 of the"),
+    ("loss", sly.Stepped, "sides", "the gradient of generator(…) is zero, whatever the logits are"),
+    ("dataset", sly.OneOdd, "photographs", "photograph 217 has the shape (4, 20, 24), expected (3, H, W)"),
+    ("dataset", sly.Salted, "fingerprint elsewhere", "in another one, for the same photographs: hash() of text and"),
+    ("dataset", sly.Grey, "photographs", "4 photographs of train were looked at, and none has colours: there is"),
     ("augmentation", faulty.nothing, "augmentation made", "(object) cannot be called, nor has it a window"),
     ("augmentation", faulty.Outside, "windows", "no square of a photograph of 16 × 16"),
     ("augmentation", faulty.Whimsical, "draws", "the same generator gives other numbers: draw every random number"),
@@ -196,12 +197,12 @@ def test_what_is_no_failure_is_noted() -> None:
 def test_what_only_looks_wrong_is_no_failure() -> None:
     """What is right and looks like what is wrong; what is noted where nobody can know."""
     for kind, factory, check, expected in (
-        ("generator", faulty.ZeroFirst, "gradients", ("passed", "reach all 4 parameters")),
-        ("generator", faulty.HalfNumb, "gradients", ("noted", "the gradient of spare.weight is zero everywhere")),
-        ("critic", faulty.Curious, "batch independent", ("noted", "in evaluation, a picture alone comes to something")),
-        ("loss", faulty.Wavering, "repeated calls", ("noted", "it is 1.")),
-        ("dataset", faulty.OneUnreadable, "photographs", ("noted", "uint8 (3, H, W): 299 of 300 of train, ")),
-        ("dataset", faulty.MostlyGrey, "photographs", ("noted", "uint8 (3, H, W): all of train, ")),
+        ("generator", sly.ZeroFirst, "gradients", ("passed", "reach all 4 parameters")),
+        ("generator", sly.HalfNumb, "gradients", ("noted", "the gradient of spare.weight is zero everywhere")),
+        ("critic", sly.Curious, "batch independent", ("noted", "in evaluation, a picture alone comes to something")),
+        ("loss", sly.Wavering, "repeated calls", ("noted", "it is 1.")),
+        ("dataset", sly.OneUnreadable, "photographs", ("noted", "uint8 (3, H, W): 299 of 300 of train, ")),
+        ("dataset", sly.MostlyGrey, "photographs", ("noted", "uint8 (3, H, W): all of train, ")),
     ):
         found = results(kind, factory)
         assert [check for check, (verdict, _) in found.items() if verdict == "failed"] == []
@@ -387,7 +388,7 @@ from zoo import hookimpl
 @hookimpl
 def zoo_components(register):
     for name in ("Aborts", "Leaves", "Starved", "Endless", "unmade", "Diary"):
-        register.tracker(name.lower(), f"faulty:{name}", summary=name)
+        register.tracker(name.lower(), f"{'right' if name == 'Diary' else 'sly'}:{name}", summary=name)
 """
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from faulty import Diary, difference
+from right import Diary, difference
 from tiny import tiny
 
 from zoo import Run, UsageError, hookimpl, registry, train
@@ -22,9 +22,9 @@ def test_components_are_known_for_as_long_as_the_block_lasts() -> None:
     with registered() as add:
         add("loss", "mine", difference, weight=3, summary="The difference")
         add("loss", "twice", twice)
-        add("tracker", "by-its-place", "faulty:Diary")
+        add("tracker", "by-its-place", "right:Diary")
         known = registry.get()
-        assert known.find("loss", "mine").target == "faulty:difference"
+        assert known.find("loss", "mine").target == "right:difference"
         assert known.find("loss", "mine").weight == 3
         assert known.find("tracker", "by-its-place").factory() is Diary
         losses = dry_run(tiny(loss="mine:power=2+twice", critic="none"))[1]
