@@ -28,7 +28,10 @@ STATE: dict[str, Any] = {
     "seconds": 1.5,
     "metrics": {"chroma_error": 20.0},
     "best": None,
+    "best_is_good": True,
     "rollbacks": 0,
+    "collapses": 0,
+    "health": {"good": True, "counting": [], "outside": {}},
 }
 
 

@@ -23,7 +23,6 @@ from zoo.registry import ModelSource, Part, Plan, get, resolve
 from zoo.registry.contracts import LeftOut, Metric, PhotoDataset, Progress
 from zoo.registry.part import names_of
 from zoo.registry.spec import names_in
-from zoo.training.checkpoint import load_checkpoint
 from zoo.training.distributed import Distributed
 from zoo.training.guards import CheckedMetric, CheckedPhotos
 from zoo.training.objective import Objective
@@ -164,11 +163,7 @@ def _init_critic(assembly: Assembly, source: ModelSource, recipe: Recipe) -> str
         theirs = "without one" if recipe.critic == NONE else f"with another {names_in(recipe.critic)}"
         return f"; the critic begins anew, for the model was trained {theirs}"
     if file is None:
-        if source.folder is None:
-            return "; the critic begins anew, for the model brings none"
-        # A run that was saved by a zoo that kept critics in checkpoints alone.
-        tensors = load_checkpoint(source.folder / "checkpoints")[0]
-        weights = {name.removeprefix("critic/"): v for name, v in tensors.items() if name.startswith("critic/")}
+        return "; the critic begins anew, for the model brings none"
     try:
         critic.load_state_dict(weights)
     except RuntimeError:

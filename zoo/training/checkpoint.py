@@ -12,7 +12,6 @@ The folder is written under another name, every file flushed to the disk, and re
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shlex
@@ -29,7 +28,7 @@ from pydantic import Field, FiniteFloat
 from torch import Tensor
 
 from zoo.errors import ZooError
-from zoo.files import MODEL, flush, sync_folder, write_text
+from zoo.files import MODEL, flush, sha256_of, sync_folder, write_text
 from zoo.run import Saved, read_json
 from zoo.tensors import save_tensors
 
@@ -63,15 +62,15 @@ class _State(Saved):
     seconds: FiniteFloat
     metrics: dict[str, float]
     best: FiniteFloat | None
-    best_is_good: bool = True
+    best_is_good: bool
     rollbacks: int
-    collapses: int = 0
-    health: _Health | None = None
+    collapses: int
+    health: _Health
 
 
 class _Manifest(Saved):
     score: FiniteFloat | None
-    healthy: bool = False
+    healthy: bool
     keep: bool
     files: dict[str, dict[str, Any]]
 
@@ -287,6 +286,4 @@ def _as_it_was(name: str, tensor: Tensor) -> tuple[str, Tensor]:
 
 
 def _fingerprint(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"size": path.stat().st_size, "sha256": digest}
+    return {"size": path.stat().st_size, "sha256": sha256_of(path)}

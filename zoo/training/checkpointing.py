@@ -194,13 +194,11 @@ class Checkpointing:
         self.meter.restore(tensors, state["meter"])
         self.record.clock.set(state["seconds"])
         self.record.metrics = state["metrics"]
-        # Those of a zoo that watched nothing say nothing of it.
         best = math.inf if state["best"] is None else state["best"]
-        self.best = (not state.get("best_is_good", math.isfinite(best)), best)
+        self.best = (not state["best_is_good"], best)
         self.rollbacks, self._newest_step = max(self.rollbacks, state["rollbacks"]), -1
-        self.collapses = max(self.collapses, state.get("collapses", 0))
-        if (health := state.get("health")) is not None:
-            self.health.restore(health)
+        self.collapses = max(self.collapses, state["collapses"])
+        self.health.restore(state["health"])
         return damaged
 
     @property
