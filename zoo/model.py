@@ -32,7 +32,7 @@ from zoo.networks import predict_chroma
 from zoo.photo import Photo, color
 from zoo.photo.scaling import resize
 from zoo.recipe import Recipe
-from zoo.registry import ModelSource, Part, Plan, find_model
+from zoo.registry import Part, Plan, find_model
 from zoo.registry.offers import Component
 from zoo.registry.requirements import how_to_install
 from zoo.registry.spec import names_in
@@ -48,9 +48,6 @@ _SPARE = 2**24
 
 _About: TypeAlias = dict[str, Any]
 _Shapes: TypeAlias = dict[str, tuple[int, ...]]
-
-FINE_TUNING = 0.1
-"""By what learning rates are multiplied where training goes on from a model."""
 
 
 @dataclass(frozen=True)
@@ -239,22 +236,10 @@ def read_about(path: Path | str, what: str = "generator") -> dict[str, Any]:
     return _read_header(find_model(path).file, what)[0]
 
 
-def fine_tuning(source: ModelSource) -> Recipe:
-    """Return the recipe with which to train on from a model: its own, with gentler learning rates.
-
-    What belongs to the run that made it stays behind: its trackers, its devices, the sizes that it grew through.
-
-    Raises:
-        UsageError: it is not one of zoo's models.
-        ZooError: it is damaged, or newer than this zoo.
-    """
-    about, _ = _read_header(source.file)
-    recipe = _recipe(source.file, about)
-    own = {"progressive_sizes", "workers", "threads", "device", "keep_epochs", "track", "summary"}
-    table = {name: value for name, value in recipe.to_table().items() if name not in own}
-    for rate in {"lr", "lr_critic"} & table.keys():
-        table[rate] *= FINE_TUNING
-    return Recipe.from_table(table, f"the recipe of {source.text}")
+def read_recipe(path: Path) -> Recipe:
+    """Read what a model was trained with. Errors are those of `read_about`."""
+    about, _ = _read_header(path)
+    return _recipe(path, about)
 
 
 def load_critic(path: Path) -> tuple[Recipe, dict[str, Tensor]]:

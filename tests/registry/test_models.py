@@ -20,14 +20,14 @@ from zoo_models import plugin as shipped
 from zoo import ZooError, hub, load_model, registry, train
 from zoo.cli.main import app
 from zoo.errors import UsageError
-from zoo.model import fine_tuning, load_critic
+from zoo.model import load_critic
 from zoo.registry import Registry, resolve
 from zoo.registry.catalogue import load_catalogue
 from zoo.registry.models import find_model
 from zoo.registry.plugins import load_plugins
 from zoo.run import Run
 from zoo.testing import check_model
-from zoo.training import dry_run
+from zoo.training.fine_tuning import fine_tuning
 
 PACKAGES = Path(__file__).parents[1] / "packages"
 WORDS = ["--size", "32", "--batch", "2", "--device", "cpu", "--set", "workers=0", "--set", "precision=float32"]
@@ -266,17 +266,6 @@ def test_a_critic_is_no_model(trained: Run) -> None:
         load_model(trained.path / "critic.safetensors")
     with pytest.raises(UsageError, match=r"model\.safetensors holds a generator, not a critic"):
         load_critic(trained.model)
-
-
-def test_a_run_from_before_critics_were_kept_takes_the_checkpoints(trained: Run, tmp_path: Path) -> None:
-    old = shutil.copytree(trained.path, tmp_path / "old")
-    expected = load_critic(old / "critic.safetensors")[1]
-    (old / "critic.safetensors").unlink()
-    assembly, _ = dry_run(tiny(lr=1e-9, steps=1), init=old)
-    assert assembly.critic is not None
-    assert assembly.init_note.endswith("its critic comes along")
-    assert expected
-    assert assembly.critic.state_dict().keys() == expected.keys()
 
 
 # ------------------------------------------------------------------------------------------------- cards and checks

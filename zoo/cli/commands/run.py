@@ -133,7 +133,7 @@ def run(
     if source is None or recipe or generator:
         plan = resolve(find_recipe(recipe, **changes)).asked_for(recipe, changes)
     else:
-        from zoo.model import fine_tuning
+        from zoo.training.fine_tuning import fine_tuning
 
         plan = resolve(fine_tuning(source).changed(**changes)).asked_for(None, changes, f"the recipe of {source.text}")
     if devices == 1 and is_first_process():
