@@ -12,11 +12,9 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+from zoo_publish.reducing import reduce_paths
 
 from zoo.files import MODEL
-
-# Where nothing says what a run's photographs are called elsewhere.
-DATA = "datasets/folder:path=photographs"
 
 
 def main() -> None:
@@ -28,10 +26,7 @@ def main() -> None:
     with safe_open(args.run / MODEL, "pt") as file:
         metadata = file.metadata()
         weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
-    about = json.loads(metadata["zoo"])
-    about["recipe"]["data"] = DATA
-    if init := about["provenance"].get("init"):
-        init["model"] = Path(init["model"]).name
+    about = reduce_paths(json.loads(metadata["zoo"])).about
     about["provenance"]["saturation"] = args.saturation
     for name, tensor in weights.items():
         if name.startswith("model.segmentation_head."):

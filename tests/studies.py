@@ -47,7 +47,7 @@ def make_study(
 ) -> Study:
     sources, left_out = look_through([album], lambda *_: None)
     named = [
-        (Examined(name=name, blake2b=""), cast(Model, model)) for name, model in (models or {"sepia": Sepia()}).items()
+        (Examined(name=name, sha256=""), cast(Model, model)) for name, model in (models or {"sepia": Sepia()}).items()
     ]
     outcomes = list(prepare(folder, named, sources, left_out, seconds=seconds, trials=trials))
     assert len(outcomes) == len(sources)

@@ -180,10 +180,7 @@ def _prepare(source: ModelSource, subject: Subject, photos: Path | None, folder:
 def _draw(source: ModelSource, photos: Path, target: Path) -> list[str]:
     from zoo_publish.sheet import choose, draw
 
-    chosen = choose(photos)
-    from zoo.model import load_model
-
-    return draw(load_model(source.file), chosen, target)
+    return draw(source, choose(photos), target)
 
 
 # ------------------------------------------------------------------------------------------------- what is said

@@ -3,40 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
 
-from zoo.errors import PhotoError, UsageError, ZooError
-from zoo.photo import find_photos, read_photo, read_rgb, save_photo
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from zoo.model import Model
+from zoo.errors import UsageError
+from zoo.evaluation.comparing import choose as choose_photos
+from zoo.evaluation.comparing import side_by_side, write_sheet
+from zoo.evaluation.versions import Version
+from zoo.registry import ModelSource
 
 MOST = 6
 """Photographs of a sheet: those of a larger folder are spread over it."""
-WIDTH = 240
-"""Of each of its pictures, in pixels; an upright one is narrower."""
-TALLEST = 240
-_GAP = 4
+SIDE = 240
+"""Long side of its pictures, in pixels."""
 
 
-def choose(folder: Path) -> list[Path]:
-    """Choose the photographs of a sheet.
+def choose(folder: Path) -> list[tuple[Path, str]]:
+    """Choose the photographs of a sheet, each without a name: that is nobody's business.
 
     Raises:
         UsageError: there is no such folder, or none in it.
     """
     if not folder.is_dir():
         raise UsageError(f"--photos {folder}: there is no such folder")
-    found = [file for file, _ in find_photos([folder])]
-    if not found:
-        raise UsageError(f"--photos {folder}: there are no photographs in it")
-    count = min(MOST, len(found))
-    return [found[index * len(found) // count] for index in range(count)]
+    return [(file, "") for file, _ in choose_photos([folder], MOST)]
 
 
-def draw(model: Model, photos: list[Path], target: Path) -> list[str]:
+def draw(source: ModelSource, photos: list[tuple[Path, str]], target: Path) -> list[str]:
     """Colour photographs and write the sheet, a JPEG file without names and what cameras noted.
 
     Returns:
@@ -45,43 +37,9 @@ def draw(model: Model, photos: list[Path], target: Path) -> list[str]:
     Raises:
         ZooError: none of them can be read, or the sheet cannot be written.
     """
-    import torch
+    from zoo.evaluation.sheets import draw_sheets
 
-    rows: list[Tensor] = []
-    problems: list[str] = []
-    for file in photos:
-        try:
-            rows.append(_row(model, file))
-        except PhotoError as error:
-            problems.append(str(error))
-    if not rows:
-        raise ZooError(f"there is nothing for the contact sheet: {problems[0]}")
-    gap = torch.full((3, _GAP, rows[0].shape[2]), 255, dtype=torch.uint8)
-    save_photo(target, torch.cat([part for row in rows for part in (row, gap)][:-1], 1))
-    return [f"{problem}; it is not on the contact sheet" for problem in problems]
-
-
-def _row(model: Model, file: Path) -> Tensor:
-    """Three pictures beside one another, uint8 (3, h, 3*WIDTH + 2 gaps)."""
-    import torch
-
-    from zoo.model import join_chroma
-
-    photo = read_photo(file)
-    coloured = model.colorize(photo)
-    grey = join_chroma(photo, torch.zeros(2, 1, 1))
-    pictures = [_small(picture) for picture in (grey, coloured, read_rgb(file))]
-    height = max(picture.shape[1] for picture in pictures)
-    row = torch.full((3, height, 3 * WIDTH + 2 * _GAP), 255, dtype=torch.uint8)
-    for column, picture in enumerate(pictures):
-        left = column * (WIDTH + _GAP) + (WIDTH - picture.shape[2]) // 2
-        row[:, : picture.shape[1], left : left + picture.shape[2]] = picture
-    return row
-
-
-def _small(picture: Tensor) -> Tensor:
-    from zoo.photo.scaling import resize
-
-    height, width = picture.shape[1:]
-    scale = min(WIDTH / width, TALLEST / height)
-    return resize(picture, max(1, round(scale * height)), max(1, round(scale * width)))
+    with TemporaryDirectory(prefix="zoo-publish-") as folder:
+        columns, rows, left_out = side_by_side([Version("coloured", source)], photos, Path(folder), side=SIDE)
+        write_sheet(next(draw_sheets(columns, rows, SIDE)), target)
+    return [f"{item.reason}; it is not on the contact sheet" for item in left_out]

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from zoo import RunInfo
+from zoo.evaluation.styles import styles
 from zoo.files import printable
 from zoo_report.curves import Curves
 
@@ -40,7 +41,7 @@ def to_html(run: RunInfo, state: str, info: Mapping[str, Any], curves: Curves, s
     recipe = dict(run.recipe)
     brief = {key: recipe.pop(key) for key in _BRIEF if key in recipe}
     parts = {
-        "style": texts.joinpath("page.css").read_text(encoding="utf-8"),
+        "style": styles() + texts.joinpath("page.css").read_text(encoding="utf-8"),
         "title": _text(run.name),
         "state": f'<b class="{_text(state)}">{_text(state)}</b>',
         "lead": _text(", ".join(_lead(info, curves))),

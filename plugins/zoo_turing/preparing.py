@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import secrets
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from zoo.errors import PhotoError, UsageError, ZooError
-from zoo.files import explain_os_error
+from zoo.files import explain_os_error, sha256_of
 from zoo.photo import find_photos, read_photo, read_rgb
 from zoo.registry import ModelSource, find_model
 from zoo.versions import zoo_version
@@ -75,13 +74,12 @@ def find_models(texts: Sequence[str]) -> tuple[list[ModelSource], list[Examined]
     if twice := [text for number, text in enumerate(texts) if text in texts[:number]]:
         raise UsageError(f"the model {twice[0]} is named twice")
     found = [find_model(text) for text in texts]
-    return found, [Examined(name=source.text, blake2b=_digest(source.file)) for source in found]
+    return found, [Examined(name=source.text, sha256=_digest(source.file)) for source in found]
 
 
 def _digest(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise ZooError(f"cannot read {path}: {explain_os_error(error)}") from error
 

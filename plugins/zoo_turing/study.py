@@ -49,7 +49,7 @@ class Examined(_Frozen):
 
     name: str
     """As it was written on the command line."""
-    blake2b: str
+    sha256: str
 
 
 class LeftOutPhoto(_Frozen):

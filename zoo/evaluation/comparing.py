@@ -16,6 +16,7 @@ from zoo.evaluation.saving import check_folder
 from zoo.evaluation.versions import Version
 from zoo.files import explain_os_error
 from zoo.photo import find_photos
+from zoo.photo.finding import spread
 from zoo.registry.contracts import LeftOut, Progress
 
 if TYPE_CHECKING:
@@ -49,8 +50,7 @@ def choose(photos: Sequence[Path], limit: int | None = None) -> list[tuple[Path,
     found = [(file, as_text(relative.as_posix())) for file, relative in find_photos(photos)]
     if not found:
         raise UsageError(f"--photos {' '.join(map(str, photos))}: there are no photographs there")
-    most = min(limit or MOST, len(found))
-    return [found[place * len(found) // most] for place in range(most)]
+    return [found[place] for place in spread(len(found), limit or MOST)]
 
 
 def compare(
@@ -95,17 +95,43 @@ def compare(
         read_about(version.source.file)  # better said now than after an hour
     side = fitting(side, len(versions) + 2)
     with TemporaryDirectory(prefix="zoo-compare-") as folder:
-        walk = _Walk(photos, Path(folder), side, max(LARGEST, side, size or 0), progress, 1 + len(versions))
-        walk.read_all()
-        for column, version in enumerate(versions, 1):
-            walk.colour_all(column, version, size, saturation, device)
-        rows, columns = walk.table([version.label for version in versions])
+        columns, rows, left_out = side_by_side(
+            versions, photos, Path(folder), side=side, size=size, saturation=saturation, device=device,
+            progress=progress,
+        )  # fmt: skip
         out.mkdir(parents=True, exist_ok=True)
         sheets = tuple(_write_sheets(draw_sheets(columns, rows, side), out))
         page = PageWriter(columns, [sheet.name for sheet in sheets])
-        on_page = page.write(out / PAGE, rows, [f"{item.path}: {item.reason}" for item in walk.left_out])
+        on_page = page.write(out / PAGE, rows, [f"{item.path}: {item.reason}" for item in left_out])
     _remove_sheets_after(len(sheets), photos, out)
-    return Comparison(out / PAGE, sheets, len(rows), on_page, tuple(columns), tuple(walk.left_out))
+    return Comparison(out / PAGE, sheets, len(rows), on_page, tuple(columns), tuple(left_out))
+
+
+def side_by_side(
+    versions: Sequence[Version],
+    photos: Sequence[tuple[Path, str]],
+    folder: Path,
+    *,
+    side: int = SIDE,
+    size: int | None = None,
+    saturation: float = 1.0,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> tuple[list[str], list[Row], list[LeftOut]]:
+    """Colour photographs by each version, and keep them small in a folder: what `compare` puts onto sheets and a page.
+
+    Returns:
+        The titles of the columns, a row for each photograph, and what was left out.
+
+    Raises:
+        ZooError: a model cannot be loaded, or no photograph can be read.
+    """
+    walk = _Walk(photos, folder, side, max(LARGEST, side, size or 0), progress, 1 + len(versions))
+    walk.read_all()
+    for column, version in enumerate(versions, 1):
+        walk.colour_all(column, version, size, saturation, device)
+    rows, columns = walk.table([version.label for version in versions])
+    return columns, rows, walk.left_out
 
 
 class _Walk:
@@ -189,10 +215,9 @@ class _Walk:
         return read_rgb(self._photos[place][0], min_side=self._read_side)
 
     def _keep(self, place: int, column: int, rgb: Tensor) -> Path:
-        from PIL import Image
+        from zoo.evaluation.pictures import small
 
-        picture = _image(rgb)
-        picture.thumbnail((self._side, self._side), Image.Resampling.LANCZOS)
+        picture = small(rgb, self._side)
         path = self._folder / f"{place}-{column}.png"
         picture.save(path, "PNG", compress_level=1)
         return path
@@ -226,15 +251,20 @@ def _image(rgb: Tensor) -> Image.Image:
 
 
 def _write_sheets(images: Iterator[Image.Image], out: Path) -> Iterator[Path]:
+    for number, image in enumerate(images, 1):
+        path = out / SHEET.format(number)
+        write_sheet(image, path)
+        yield path
+
+
+def write_sheet(image: Image.Image, path: Path) -> None:
+    """Write a sheet whole, or not at all; its suffix says as what."""
     import numpy as np
     import torch
 
     from zoo.photo import save_photo
 
-    for number, image in enumerate(images, 1):
-        path = out / SHEET.format(number)
-        save_photo(path, torch.from_numpy(np.array(image)).permute(2, 0, 1))
-        yield path
+    save_photo(path, torch.from_numpy(np.array(image)).permute(2, 0, 1))
 
 
 def _spare_originals(photos: Sequence[tuple[Path, str]], out: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
@@ -13,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from zoo.evaluation.pictures import as_jpeg
+from zoo.evaluation.styles import styles
 from zoo.files import write_text
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 BUDGET = 12_000_000
 """Bytes of all pictures together. A third comes on top of it in the page."""
-_QUALITY = 86
 
 
 class PageWriter:
@@ -43,9 +43,7 @@ class PageWriter:
         texts = files(__package__).joinpath("page")
         versions = self.columns[1:-1] if self.columns[-1] == "original" else self.columns[1:]
         parts = {
-            "style": "".join(
-                texts.joinpath(name).read_text(encoding="utf-8") for name in ("report.css", "compare.css")
-            ),
+            "style": styles("report.css", "compare.css"),
             "script": texts.joinpath("compare.js").read_text(encoding="utf-8"),
             "title": escape(", ".join(versions)),
             "lead": escape(self._lead(len(cards), len(rows))),
@@ -86,8 +84,5 @@ def _cell(picture: bytes | str, alt: str) -> str:
 
 
 def _jpeg(file: Path) -> bytes:
-    data = io.BytesIO()
     with Image.open(file) as image:
-        # Colours at their full resolution: they are what is looked at.
-        image.save(data, "JPEG", quality=_QUALITY, subsampling=0, optimize=True)
-    return data.getvalue()
+        return as_jpeg(image)

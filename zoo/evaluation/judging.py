@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.errors import UsageError
 from zoo.evaluation.evaluation import Evaluation, Number, Row
 from zoo.evaluation.protocol import Protocol, find_protocol
+from zoo.files import sha256_of
 from zoo.registry import ModelSource, Part, find_model
 from zoo.registry.contracts import Metric, Progress, Split
 from zoo.versions import library_versions
@@ -72,7 +73,8 @@ def evaluate(
         whole=protocol.crop is not None,
         progress=scanned,
     )
-    from zoo.evaluation.measure import make_metrics, measure, spread
+    from zoo.evaluation.measure import make_metrics, measure
+    from zoo.photo.finding import spread
 
     photographs, notes = found.photographs, list(found.notes)
     place = contenders[0].model.device
@@ -169,7 +171,7 @@ def load(models: Sequence[ModelSource | Path | str], device: str) -> list[Conten
     # A model may be called as a baseline is.
     names = [f"model {name}" if name in (GREY, SEPIA) else as_text(name) for name in names]
     return [
-        Contender(name, source, load_model(source.file, device), _sha256(source.file))
+        Contender(name, source, load_model(source.file, device), sha256_of(source.file))
         for name, source in zip(names, sources, strict=True)
     ]
 
@@ -329,8 +331,3 @@ def _statistics() -> dict[str, Any]:
 
 def _fingerprint(hashes: Iterator[str]) -> str:
     return hashlib.blake2b("\n".join(hashes).encode(), digest_size=16).hexdigest()
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

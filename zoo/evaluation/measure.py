@@ -20,6 +20,7 @@ from zoo.files import explain_os_error
 from zoo.memory import memory_for
 from zoo.photo import Photo, color
 from zoo.photo.colourless import colourless
+from zoo.photo.finding import spread
 from zoo.photo.scaling import central_crop
 from zoo.registry import Part
 from zoo.registry.contracts import LeftOut, Metric, Progress
@@ -238,13 +239,6 @@ def _hash(rgb: Tensor) -> str:
     height, width = rgb.shape[1:]
     pixels = rgb.permute(1, 2, 0).contiguous().numpy().tobytes()
     return hashlib.blake2b(f"{height} {width} ".encode() + pixels, digest_size=16).hexdigest()
-
-
-def spread(count: int, limit: int | None) -> list[int]:
-    """Choose so many of photographs at most, spread over all of them."""
-    if limit is None or limit >= count:
-        return list(range(count))
-    return [place * count // limit for place in range(limit)]
 
 
 def training_photos(photographs: Photographs, limit: int, indices: Sequence[int] | None = None) -> Iterator[Tensor]:

@@ -19,7 +19,7 @@ _DRAWN = 6
 """Photographs that nobody chose."""
 _EXTREMES = 12
 """Photographs of a number, best and worst together: shared among the models."""
-_SIDES, _QUALITY = (320, 240, 160), 82
+_SIDES, _QUALITY = (320, 240, 160), 84
 """Long sides that pictures are scaled down to, in pixels, the first that is small enough; of JPEG."""
 BUDGET = 3_000_000
 """Bytes of all pictures together. A third comes on top of it where they stand in a page."""
@@ -93,8 +93,19 @@ def _cards(
 
 
 def _jpeg(rgb: Tensor, side: int) -> bytes:
+    return as_jpeg(small(rgb, side))
+
+
+def small(rgb: Tensor, side: int) -> Image.Image:
+    """Make a picture, uint8 (3, H, W), so small that neither of its sides is longer than that."""
     picture = Image.fromarray(rgb.permute(1, 2, 0).contiguous().numpy())
     picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return picture
+
+
+def as_jpeg(picture: Image.Image) -> bytes:
+    """Return a picture as a JPEG file, for a page."""
     file = io.BytesIO()
-    picture.save(file, "JPEG", quality=_QUALITY, optimize=True)
+    # Colours at their full resolution: they are what is looked at.
+    picture.save(file, "JPEG", quality=_QUALITY, subsampling=0, optimize=True)
     return file.getvalue()

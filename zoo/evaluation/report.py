@@ -14,6 +14,7 @@ import numpy as np
 from zoo.evaluation.evaluation import Card, Evaluation, Number
 from zoo.evaluation.pictures import BY_LOT
 from zoo.evaluation.statistics import Estimate
+from zoo.evaluation.styles import styles
 
 _POINTS = 1500
 """Photographs in a plot, at most."""
@@ -28,7 +29,7 @@ def to_html(evaluation: Evaluation) -> str:
     """Write an evaluation as a page of HTML, with its styles, scripts and pictures in it."""
     texts = files(__package__).joinpath("page")
     parts = {
-        "style": texts.joinpath("report.css").read_text(encoding="utf-8"),
+        "style": styles("report.css"),
         "script": texts.joinpath("report.js").read_text(encoding="utf-8"),
         "title": escape(_title(evaluation)),
         "lead": _lead(evaluation),

@@ -49,9 +49,9 @@ def draw_sheets(columns: Sequence[str], rows: Sequence[Row], side: int) -> Itera
         top = _MARGIN + line
         for row, height in zip(some, heights, strict=True):
             pen.text((_MARGIN, top), fit(row.name, names, width - 2 * _MARGIN), _SOFT, names)
-            tall = height - line - _GAP
+            named = line if row.name else 0
             for left, cell in zip(lefts, row.cells, strict=True):
-                _put(sheet, pen, cell, (left, top + line - 4, side, tall), names)
+                _put(sheet, pen, cell, (left, top + max(0, named - 4), side, height - named - _GAP), names)
             top += height
         yield sheet
 
@@ -61,7 +61,7 @@ def _sheets(rows: Sequence[Row], line: int) -> Iterator[tuple[list[Row], list[in
     some: list[Row] = []
     heights: list[int] = []
     for row in rows:
-        height = max(_size(cell)[1] for cell in row.cells if isinstance(cell, Path)) + line + _GAP
+        height = max(_size(cell)[1] for cell in row.cells if isinstance(cell, Path)) + (line if row.name else 0) + _GAP
         if some and sum(heights) + height > TALLEST - 2 * _MARGIN - line:
             yield some, heights
             some, heights = [], []

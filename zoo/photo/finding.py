@@ -49,6 +49,13 @@ def find_photos(paths: Iterable[str | os.PathLike[str]]) -> list[tuple[Path, Pat
     return list(found.values())
 
 
+def spread(count: int, limit: int | None) -> list[int]:
+    """Choose so many of photographs at most, spread over all of them: their indices."""
+    if limit is None or limit >= count:
+        return list(range(count))
+    return [place * count // limit for place in range(limit)]
+
+
 def _photos_below(folder: Path) -> Iterator[Path]:
     def give_up(error: OSError) -> None:
         raise PhotoError(f"cannot read the folder {error.filename}: {explain_os_error(error)}") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import os
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from zoo.errors import UsageError, ZooError
+from zoo.files import sha256_of
 
 FOLDERS = "ZOO_PLUGINS_DIR"
 """The variable that names the folders, separated as those of PATH: processes that this one starts see it, too."""
@@ -49,7 +49,7 @@ def find_files() -> list[Path]:
 def version_of(file: Path) -> str:
     """Return what tells a file from what it was before: the beginning of its hash."""
     try:
-        return HASH + hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+        return HASH + sha256_of(file)[:12]
     except OSError:
         return HASH + "?"
 

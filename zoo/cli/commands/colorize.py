@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from zoo.cli.arguments import Device, Saturation, SizeSeen
 from zoo.cli.completion import model_sources
 
 
@@ -24,14 +25,9 @@ def colorize(
     ] = None,
     last: Annotated[bool, typer.Option("--last", help="Of a run, its newest model instead of its best one.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")] = False,
-    size: Annotated[
-        int | None,
-        typer.Option(help="Short side that the model sees, in pixels; by default the one it learned at.", min=16),
-    ] = None,
-    saturation: Annotated[
-        float, typer.Option(help="What chroma is multiplied by: 0.8 is calmer, 1.3 bolder.", min=0, max=4)
-    ] = 1.0,
-    device: Annotated[str, typer.Option(help="auto, cuda, cuda:1, mps or cpu.")] = "auto",
+    size: SizeSeen = None,
+    saturation: Saturation = 1.0,
+    device: Device = "auto",
 ) -> None:
     """Colour photographs at their own size. The originals stay as they are; the coloured ones are PNG files."""
     from zoo.cli.terminal import print_album

@@ -7,18 +7,11 @@ from typing import Annotated
 
 import typer
 
-from zoo.cli.completion import model_sources
+from zoo.cli.arguments import Device, Models, Saturation, SizeSeen
 
 
 def compare(
-    models: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="MODEL",
-            autocompletion=model_sources,
-            help="Models: names, files, folders of runs or hf://owner/repository.",
-        ),
-    ],
+    models: Models,
     photos: Annotated[list[Path], typer.Option(help="A photograph, or a folder of them; may be repeated.")],
     epochs: Annotated[
         str | None, typer.Option(help="Of runs, compare the models of these epochs, as in 50,200,290.")
@@ -29,14 +22,9 @@ def compare(
         int | None,
         typer.Option(help="Compare so many photographs at most, spread over all of them; by default 100.", min=1),
     ] = None,
-    size: Annotated[
-        int | None,
-        typer.Option(help="Short side that the models see, in pixels; by default what each learned at.", min=16),
-    ] = None,
-    saturation: Annotated[
-        float, typer.Option(help="What chroma is multiplied by: 0.8 is calmer, 1.3 bolder.", min=0, max=4)
-    ] = 1.0,
-    device: Annotated[str, typer.Option(help="auto, cuda, cuda:1, mps or cpu.")] = "auto",
+    size: SizeSeen = None,
+    saturation: Saturation = 1.0,
+    device: Device = "auto",
 ) -> None:
     """Put photographs side by side as several models colour them: as contact sheets, and as a page."""
     from zoo.evaluation.comparing import choose

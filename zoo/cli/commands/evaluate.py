@@ -8,19 +8,13 @@ from typing import Annotated
 
 import typer
 
-from zoo.cli.completion import component_names, model_sources
+from zoo.cli.arguments import Device, Models, SizeSeen
+from zoo.cli.completion import component_names
 from zoo.registry.contracts import Split
 
 
 def evaluate(
-    models: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="MODEL",
-            autocompletion=model_sources,
-            help="Models: names, files, folders of runs or hf://owner/repository.",
-        ),
-    ],
+    models: Models,
     data: Annotated[
         str,
         typer.Option(autocompletion=component_names("dataset"), help="A folder of photographs, or a data set."),
@@ -41,10 +35,7 @@ def evaluate(
         str | None,
         typer.Option(autocompletion=component_names("metric", after=","), help="Other metrics than the preset's."),
     ] = None,
-    size: Annotated[
-        int | None,
-        typer.Option(help="Short side that the models see, in pixels; by default what each learned at.", min=16),
-    ] = None,
+    size: SizeSeen = None,
     limit: Annotated[
         int | None, typer.Option(help="Measure so many photographs at most, spread over all of them.", min=1)
     ] = None,
@@ -53,7 +44,7 @@ def evaluate(
         "evaluation"
     ),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cuda, cuda:1, mps or cpu.")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Measure models beside grey and sepia, with intervals, and write a report to look at."""
     from zoo.evaluation.protocol import find_protocol

@@ -1,0 +1,26 @@
+"""Arguments and options that several commands have."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from zoo.cli.completion import model_sources
+
+Models = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="MODEL",
+        autocompletion=model_sources,
+        help="Models: names, files, folders of runs or hf://owner/repository.",
+    ),
+]
+SizeSeen = Annotated[
+    int | None,
+    typer.Option(help="Short side that a model sees, in pixels; by default the one it learned at.", min=16),
+]
+Saturation = Annotated[
+    float, typer.Option(help="What chroma is multiplied by: 0.8 is calmer, 1.3 bolder.", min=0, max=4)
+]
+Device = Annotated[str, typer.Option(help="auto, cuda, cuda:1, mps or cpu.")]
