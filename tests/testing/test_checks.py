@@ -14,7 +14,8 @@ import faulty
 import pytest
 import sly
 import torch
-from right import Brighter, Descent, Diary, Extent, Game, Gen, Judge, Photos, difference, distance, shares
+from faulty import Extent, shares
+from right import Brighter, Descent, Diary, Game, Gen, Judge, Photos, difference, distance
 from sites import python, zoo_
 from torch import Tensor
 from typer.testing import CliRunner, Result
@@ -53,7 +54,7 @@ WRONG: list[tuple[Kind, Callable[..., Any], str, str]] = [
      "option width=2: input should be greater than or equal to 4"),
     ("generator", faulty.Forgetful, "saved and restored", "something that it depends on is not in its state_dict"),
     ("generator", faulty.Halved, "precision", "float32 input gives torch.float16, expected torch.float32"),
-    ("generator", faulty.CannotBeMade, "network made", "RuntimeError: no such thing (faulty.py, line "),
+    ("generator", faulty.CannotBeMade, "network made", "RuntimeError: no such thing (sly.py, line "),
     ("generator", faulty.nothing, "network made", "what the factory returns (object) is no torch.nn.Module"),
     ("critic", faulty.Squashed, "unbounded", "leave out the sigmoid or tanh at the end; the losses do that"),
     ("critic", faulty.ColourBlind, "gradients", "no gradient reaches the chroma"),
@@ -113,7 +114,7 @@ WRONG: list[tuple[Kind, Callable[..., Any], str, str]] = [
     ("tracker", faulty.nothing, "tracker made", "object has no method that is marked @hookimpl"),
     ("tracker", faulty.Misspelt, "tracker made",
      "implements zoo_metriks, which is no hook of this zoo: did you mean 'zoo_me"),
-    ("tracker", faulty.Lost, "whole run", "RuntimeError: where was I (faulty.py, line "),
+    ("tracker", faulty.Lost, "whole run", "RuntimeError: where was I (sly.py, line "),
 ]  # fmt: skip
 
 
@@ -408,11 +409,11 @@ def test_what_ends_the_process_does_not_lose_the_report(tmp_path: Path) -> None:
     assert {spec: len(results) for spec, results in reports.items()} == {**dict.fromkeys(last, 7), "unmade": 6}
     alone = "; without it, nothing else can be tried"
     for spec, check, start, end in (
-        ("aborts", "whole run", "it ended the process by SIGABRT (faulty.py, line ", ")"),
+        ("aborts", "whole run", "it ended the process by SIGABRT (sly.py, line ", ")"),
         ("leaves", "whole run", "it ended the process with exit code 3", ""),
         ("starved", "whole run", "it ended the process by SIGKILL, as the system does where memory runs out", ""),
-        ("endless", "whole run", "it did not end within 10 seconds (faulty.py, line ", ")"),
-        ("unmade", "tracker made", "it ended the process by SIGABRT (faulty.py, line ", f"){alone}"),
+        ("endless", "whole run", "it did not end within 10 seconds (sly.py, line ", ")"),
+        ("unmade", "tracker made", "it ended the process by SIGABRT (sly.py, line ", f"){alone}"),
         ("diary", "whole run", "follows a run and its resumption", ""),
     ):
         assert last[spec][0] == check
