@@ -7,7 +7,9 @@ import copy
 import functools
 import math
 import signal
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ import torch
 from tiny import Notes, same, tiny, weights
 from torch import Tensor, nn
 
+import zoo.training.checkpoint
 import zoo.training.checkpointing
 import zoo.training.loop
 from zoo import Alarm, Recipe, hookimpl, load_model, train
@@ -366,6 +369,52 @@ def test_where_nothing_was_healthy_the_critic_alone_changes(monkeypatch: pytest.
     assert [alarm.step for alarm in notes.alarms] == [8, 12]
     assert critic_lr(trainers[-1]) == pytest.approx(tiny().lr / 4)
     assert run.info["state"] == "finished"
+
+
+def test_a_slow_disk_does_not_make_a_worse_model_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    measure, save = zoo.training.loop.validate, zoo.training.checkpointing.save_model
+    errors = iter([1.0, 2.0, 3.0])
+
+    def validated(*arguments: Any) -> Any:
+        return {"chroma_error": next(errors)}, measure(*arguments)[1]
+
+    def slowly(*arguments: Any) -> None:
+        time.sleep(0.5)
+        save(*arguments)
+
+    monkeypatch.setattr(zoo.training.loop, "validate", validated)
+    monkeypatch.setattr(zoo.training.checkpointing, "save_model", slowly)
+    run = train(tiny(steps=6, val_every=2))
+    assert load_model(run.path).provenance["steps"] == 2
+
+
+class Died(BaseException):
+    """The process was killed here, as far as its files go."""
+
+
+def test_a_run_that_dies_between_checkpoint_and_model_goes_on_to_the_same_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    measure, save = zoo.training.loop.validate, zoo.training.checkpoint.save_checkpoint
+    errors = {2: 2.0, 4: 1.0, 6: 3.0}
+    trainers: list[Trainer] = []
+    scripted(monkeypatch, lambda *_: 1.0, trainers)
+
+    def validated(*arguments: Any) -> Any:
+        return {"chroma_error": errors[trainers[-1].steps]}, measure(*arguments)[1]
+
+    def dies(*arguments: Any) -> Path:
+        path = save(*arguments)
+        if path.name.endswith("4"):
+            raise Died
+        return path
+
+    monkeypatch.setattr(zoo.training.loop, "validate", validated)
+    with monkeypatch.context() as patched:
+        patched.setattr(zoo.training.checkpoint, "save_checkpoint", dies)
+        patched.setattr(zoo.training.checkpointing.Checkpointing, "save_what_can_be", lambda _: None)
+        with pytest.raises(Died):
+            train(tiny(steps=6, val_every=2), name="mine")
+    run = resume(Run.open("runs/mine"))
+    assert load_model(run.path).provenance["steps"] == 4
 
 
 def test_the_best_model_is_the_best_of_the_healthy_ones(monkeypatch: pytest.MonkeyPatch) -> None:

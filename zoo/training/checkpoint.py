@@ -93,7 +93,8 @@ class Saver:
         healthy: bool = False,
         keep: bool = False,
         copy: bool = True,
-        then: Callable[[Path, dict[str, Tensor]], None] | None = None,
+        first: Callable[[dict[str, Tensor]], None] | None = None,
+        then: Callable[[Path], None] | None = None,
     ) -> None:
         """Begin to write a checkpoint; waits for the one before it.
 
@@ -105,7 +106,10 @@ class Saver:
             healthy: a validation just said so; the newest one is kept.
             keep: never remove it.
             copy: the tensors before this returns; not needed where nothing changes them any more.
-            then: called with the checkpoint and the copies afterwards, beside the training too.
+            first: called with the copies before the checkpoint is written, beside the training too. What it writes is
+                there when the checkpoint is; where the process dies in between, it is written again, since the run goes
+                on from the checkpoint before.
+            then: called with the checkpoint when it is there.
 
         Raises:
             OSError: the one before it could not be written.
@@ -114,9 +118,13 @@ class Saver:
         copies = {name: tensor.detach().to("cpu", copy=copy) for name, tensor in tensors.items()}
 
         def write() -> None:
-            checkpoint = save_checkpoint(self.folder, step, copies, dict(state), score, keep, healthy)
+            try:
+                if first is not None:
+                    first(copies)
+            finally:
+                checkpoint = save_checkpoint(self.folder, step, copies, dict(state), score, keep, healthy)
             if then is not None:
-                then(checkpoint, copies)
+                then(checkpoint)
 
         self._pending = self._thread.submit(write)
 

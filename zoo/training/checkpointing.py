@@ -74,6 +74,8 @@ class Checkpointing:
         if not self.record.is_main:
             return
         record, trainer, meter = self.record, self.trainer, self.meter
+        # Until the one before is on the disk, its models may not be there to be seen.
+        self._is_written()
         plan = trainer.assembly.plan
         score = trainer.assembly.score(record.metrics)
         validated = self._validated_at == trainer.steps
@@ -99,8 +101,7 @@ class Checkpointing:
         prefix = "generator/" if trainer.ema is None else "ema/"
         step = trainer.steps
 
-        def write_models(checkpoint: Path, copies: dict[str, Tensor]) -> None:
-            record.callback.on_checkpoint(step, checkpoint)
+        def write_models(copies: dict[str, Tensor]) -> None:
             weights = {key.removeprefix(prefix): value for key, value in copies.items() if key.startswith(prefix)}
             paths = [self.run.path / name for name in names]
             for path in paths[:1]:
@@ -111,9 +112,11 @@ class Checkpointing:
                 # Whoever trains on from the model has the judge that goes with it.
                 weights = {key.removeprefix("critic/"): v for key, v in copies.items() if key.startswith("critic/")}
                 save_critic(self.run.path / CRITIC, weights, plan, provenance)
+
+        def announce(checkpoint: Path) -> None:
+            record.callback.on_checkpoint(step, checkpoint)
             record.withdraw(CHECKPOINT)
 
-        self._is_written()
         record.on_disk("recipe.toml", lambda: self.run.lay_out(plan.recipe))
         known = score if math.isfinite(score) else None
         healthy = validated and self.health.is_good
@@ -125,7 +128,8 @@ class Checkpointing:
             healthy=healthy,
             keep=milestone is not None,
             copy=copy,
-            then=write_models,
+            first=write_models,
+            then=announce,
         )
         record.write_info("running")
         self._newest, self._newest_step = time.monotonic(), step
