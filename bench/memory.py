@@ -24,6 +24,7 @@ SIZE, BATCH, STEPS, ROUNDS = 256, 4, 5, 2
 def measure(network: str, memory: str) -> dict[str, float]:
     from zoo import Recipe
     from zoo.cost import kept_for_backward
+    from zoo.data.batch import Batch
     from zoo.device import memory_in_use
     from zoo.networks import predict_chroma
     from zoo.training.assembly import assemble
@@ -39,7 +40,7 @@ def measure(network: str, memory: str) -> dict[str, float]:
     times = []
     for _ in range(STEPS + 1):
         start = time.perf_counter()
-        trainer.step(photos)
+        trainer.step(Batch(photos))
         synchronize(device)
         times.append(time.perf_counter() - start)
     on_gpu = device.type == "cuda"

@@ -24,6 +24,7 @@ def measure() -> None:
     import torch
 
     from zoo import Recipe
+    from zoo.data.batch import Batch
     from zoo.training.assembly import assemble
     from zoo.training.distributed import joined
     from zoo.training.trainer import Trainer
@@ -38,12 +39,12 @@ def measure() -> None:
         photos = torch.randint(0, 256, (BATCH, 3, SIZE, SIZE), dtype=torch.uint8, device=trainer.assembly.device)
         times = []
         for _ in range(3):
-            trainer.step(photos)
+            trainer.step(Batch(photos))
         end = time.perf_counter() + SECONDS
         stop = False
         while not stop:
             start = time.perf_counter()
-            float(trainer.step(photos)["l1"])
+            float(trainer.step(Batch(photos))["l1"])
             times.append(time.perf_counter() - start)
             stop = distributed.agree(time.perf_counter() > end, 0.0, trainer.assembly.device)[0]
         if distributed.is_main:

@@ -52,7 +52,7 @@ def measure(side: str, network: str, batch: int, size: int, folder: str, seconds
 
         def step() -> None:
             batch = next(feed)
-            trainer.step(batch.photos, drawn=batch.drawn)
+            trainer.step(batch)
 
         if side == "zoo":
             flop = count_flop(trainer, size)
@@ -77,12 +77,13 @@ def count_flop(trainer: object, size: int) -> float:
     """FLOP of a training step, per picture; a multiplication and an addition are two."""
     from torch.utils.flop_counter import FlopCounterMode
 
+    from zoo.data.batch import Batch
     from zoo.training.trainer import Trainer
 
     assert isinstance(trainer, Trainer)
     photos = torch.randint(0, 256, (2, 3, size, size), dtype=torch.uint8, device=trainer.assembly.device)
     with FlopCounterMode(display=False) as counter:
-        trainer.step(photos)
+        trainer.step(Batch(photos))
     return counter.get_total_flops() / 2
 
 

@@ -21,6 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from zoo import registry
+from zoo.data.batch import Batch
 from zoo.data.picture import LabPicture
 from zoo.networks import predict_chroma
 from zoo.photo import color
@@ -215,7 +216,7 @@ def test_the_forward_passes_of_a_step_run_on_cuda(stage: Stage, monkeypatch: pyt
         photos = torch.empty(4, 3, 32, 32, dtype=torch.uint8, device="cuda")
         color.encode(photos)  # keeps a table on the device, which is sent there once
         with OneDevice():
-            losses = backward(photos, stage, step=0, micro_batch=2)
+            losses = backward(Batch(photos), stage, step=0, micro_batch=2)
     judged = {"critic"} if stage != "generator" else set()
     coloured = {"l1", "smooth-l1"} if stage != "critic" else set()
     assert losses.keys() == judged | coloured | ({"adv", "adv-hinge"} if stage == "gan" else set())

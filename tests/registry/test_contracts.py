@@ -118,7 +118,7 @@ def test_every_pair_of_components_trains_together(parts: Parts, photos: Path) ->
     feed = batches(stream, batch=2, start=0, workers=0, device=assembled.device)
     for batch in itertools.islice(feed, 2):
         assert not batch.problems
-        losses = trainer.step(batch.photos, drawn=batch.drawn)
+        losses = trainer.step(batch)
         assert losses.keys() >= {loss.name for loss in LOSSES if critic or not loss.adversarial}
         assert all(torch.isfinite(value) for value in losses.values())
     moved = [name for name, value in assembled.generator.named_parameters() if not torch.equal(value, before[name])]

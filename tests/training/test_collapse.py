@@ -21,6 +21,7 @@ import zoo.training.checkpoint
 import zoo.training.checkpointing
 import zoo.training.loop
 from zoo import Alarm, Recipe, hookimpl, load_model, train
+from zoo.data.batch import Batch
 from zoo.errors import ZooError
 from zoo.registry.plugins import make_hooks
 from zoo.registry.registering import Registration
@@ -214,9 +215,9 @@ def scripted(monkeypatch: pytest.MonkeyPatch, values: Callable[[int, Trainer], f
         metrics = {name: value for name, value in metrics.items() if name in ("chroma_error", "psnr")}
         return {**metrics, "colourfulness": values(trainer.steps, trainer)}, picture
 
-    def stepped(self: Trainer, photos: Tensor, *more: Any) -> dict[str, Tensor]:
+    def stepped(self: Trainer, batch: Batch, *more: Any) -> dict[str, Tensor]:
         trainers.append(self)
-        return step(self, photos, *more)
+        return step(self, batch, *more)
 
     monkeypatch.setattr(zoo.training.loop, "validate", validated)
     monkeypatch.setattr(Trainer, "step", stepped)
@@ -271,9 +272,9 @@ def rolled_back(monkeypatch: pytest.MonkeyPatch, name: str, stop_at: int = 0) ->
         taken = Trainer.step
         count = 0
 
-        def stopping(self: Trainer, photos: Tensor, *more: Any) -> dict[str, Tensor]:
+        def stopping(self: Trainer, batch: Batch, *more: Any) -> dict[str, Tensor]:
             nonlocal count
-            losses = taken(self, photos, *more)
+            losses = taken(self, batch, *more)
             count += 1
             if count == stop_at:
                 signal.raise_signal(signal.SIGTERM)
@@ -332,8 +333,8 @@ def test_a_run_that_collapses_goes_on_exactly(runs: Callable[..., Run], monkeypa
     first = raised(whole)[0][0]
     step = Trainer.step
 
-    def stopping(self: Trainer, photos: Tensor, *more: Any) -> dict[str, Tensor]:
-        losses = step(self, photos, *more)
+    def stopping(self: Trainer, batch: Batch, *more: Any) -> dict[str, Tensor]:
+        losses = step(self, batch, *more)
         if self.steps == first - 2:  # one of two bad validations is behind it
             signal.raise_signal(signal.SIGINT)
         return losses

@@ -16,6 +16,7 @@ import zoo.training.backward
 import zoo.training.cuda_graph
 import zoo.training.trainer
 from zoo import Run, train
+from zoo.data.batch import Batch
 from zoo.training import resume
 from zoo.training.assembly import assemble
 from zoo.training.objective import Objective
@@ -136,14 +137,14 @@ def test_a_run_that_rolls_back_is_recorded_anew(monkeypatch: pytest.MonkeyPatch)
     trainer = Trainer(assemble(recipe))
     feed = [torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8) for _ in range(12)]
     for photos in feed[:6]:
-        trainer.step(photos)
+        trainer.step(Batch(photos))
     tensors, state = trainer.state()
     tensors = {name: tensor.clone() for name, tensor in tensors.items()}
     for photos in feed[6:]:
-        expected = trainer.step(photos)
+        expected = trainer.step(Batch(photos))
     trainer.restore(tensors, state)
     for photos in feed[6:]:
-        found = trainer.step(photos)
+        found = trainer.step(Batch(photos))
     assert Tape.recorded == 2
     assert same(found, expected)
 
@@ -162,18 +163,18 @@ def test_a_step_that_is_not_a_number_is_skipped_in_a_graph_too() -> None:
     trainer = Trainer(assemble(tiny(**CHANGES, ema_decay=0)))
     photos = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)
     for _ in range(5):
-        trainer.step(photos)
+        trainer.step(Batch(photos))
     assert Tape.recorded == 1
     weight = next(trainer.assembly.generator.parameters())
     good = weight.detach().clone()
     with torch.no_grad():
         weight.fill_(float("nan"))
     for _ in range(2):
-        trainer.step(photos)
+        trainer.step(Batch(photos))
     assert (int(trainer.skipped), int(trainer.skipped_in_a_row)) == (2, 2)
     with torch.no_grad():
         weight.copy_(good)
-    trainer.step(photos)
+    trainer.step(Batch(photos))
     assert (int(trainer.skipped), int(trainer.skipped_in_a_row)) == (2, 0)
     assert not torch.equal(weight, good)
 

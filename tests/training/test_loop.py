@@ -22,6 +22,7 @@ from torch import Tensor
 import zoo.training.assembly
 import zoo.training.loop
 from zoo import Recipe, load_model, registry, train
+from zoo.data.batch import Batch
 from zoo.errors import UsageError
 from zoo.photo import Photo
 from zoo.run import Run, list_runs
@@ -149,8 +150,8 @@ def test_a_stopped_run_goes_on_exactly(
     whole = unstopped(recipe)
     step = Trainer.step
 
-    def stopping(self: Trainer, photos: Tensor, *more: Any) -> dict[str, Tensor]:
-        losses = step(self, photos, *more)
+    def stopping(self: Trainer, batch: Batch, *more: Any) -> dict[str, Tensor]:
+        losses = step(self, batch, *more)
         if self.steps == stop_at:
             signal.raise_signal(number)
         return losses
@@ -192,11 +193,11 @@ def test_a_signal_is_heard_while_the_photographs_do_not_come(workers: int, monke
     monkeypatch.setattr(zoo.training.assembly, "cached", lambda photos: Stuck(cached(photos)))
     step = Trainer.step
 
-    def stopping(self: Trainer, photos: Tensor, *more: Any) -> dict[str, Tensor]:
+    def stopping(self: Trainer, batch: Batch, *more: Any) -> dict[str, Tensor]:
         if self.steps == 2:
             stuck.set()
             threading.Timer(0.5, signal.raise_signal, [signal.SIGTERM]).start()
-        return step(self, photos, *more)
+        return step(self, batch, *more)
 
     monkeypatch.setattr(Trainer, "step", stopping)
     # However new the checkpoint before it is, there is one more.
@@ -276,10 +277,10 @@ def test_the_model_is_the_best_one_and_the_newest_lies_beside_it(monkeypatch: py
 def test_a_run_that_dies_keeps_what_it_learned(monkeypatch: pytest.MonkeyPatch) -> None:
     step = Trainer.step
 
-    def failing(self: Trainer, photos: Tensor, *more: Any) -> dict[str, Tensor]:
+    def failing(self: Trainer, batch: Batch, *more: Any) -> dict[str, Tensor]:
         if self.steps == 3:
             raise RuntimeError("the GPU fell off the bus")
-        return step(self, photos, *more)
+        return step(self, batch, *more)
 
     with monkeypatch.context() as patched:
         patched.setattr(Trainer, "step", failing)
@@ -367,7 +368,7 @@ def test_a_schedule_says_who_learns() -> None:
         before = {
             name: copy.deepcopy(dict(network.named_parameters())) for name, network in networks.items() if network
         }
-        losses = trainer.step(photos, stage)
+        losses = trainer.step(Batch(photos), stage)
         assert set(losses) == {"generator": {"l1"}, "critic": {"critic"}, "gan": {"critic", "l1", "adv"}}[stage]
         changed = {
             name
@@ -402,9 +403,9 @@ def test_crops_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     step = Trainer.step
     seen: list[int] = []
 
-    def recorded(self: Trainer, photos: Tensor, *more: Any) -> dict[str, Tensor]:
-        seen.append(photos.shape[-1])
-        return step(self, photos, *more)
+    def recorded(self: Trainer, batch: Batch, *more: Any) -> dict[str, Tensor]:
+        seen.append(batch.photos.shape[-1])
+        return step(self, batch, *more)
 
     monkeypatch.setattr(Trainer, "step", recorded)
     run = train(tiny(size="16,24,32", steps=9))

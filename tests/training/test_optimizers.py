@@ -14,6 +14,7 @@ from torch import nn
 
 import zoo.training.trainer
 from zoo import Run, UsageError, ZooError, train
+from zoo.data.batch import Batch
 from zoo.registry import get, resolve
 from zoo.registry.offers import Component
 from zoo.training import resume
@@ -249,7 +250,7 @@ def averaging(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_the_average_of_an_optimizer_is_what_is_validated_and_saved(averaging: list[str]) -> None:
     trainer = Trainer(assemble(tiny(critic="none", loss="l1", ema_decay=0)))
     assert averaging == ["train"]
-    trainer.step(torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8))
+    trainer.step(Batch(torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)))
     before = {name: value.clone() for name, value in trainer.assembly.generator.state_dict().items()}
     average = dict(trainer.eval_generator.named_parameters())
     assert all(torch.equal(value, 2 * before[name]) for name, value in average.items())

@@ -15,6 +15,7 @@ from torch import Tensor
 
 import zoo.training.threads
 from zoo import Recipe, train
+from zoo.data.batch import Batch
 from zoo.training import Callback, resume
 from zoo.training.assembly import assemble
 from zoo.training.checkpoint import load_checkpoint
@@ -44,10 +45,10 @@ def slow(monkeypatch: pytest.MonkeyPatch, seconds: dict[int, float]) -> list[int
     taken: list[int] = []
     clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
 
-    def step(self: Trainer, photos: Tensor, *more: Any) -> dict[str, Tensor]:
+    def step(self: Trainer, batch: Batch, *more: Any) -> dict[str, Tensor]:
         taken.append(torch.get_num_threads())
         clock.now += seconds[taken[-1]]
-        return STEP(self, photos, *more) if taken[-1] == 1 else {}
+        return STEP(self, batch, *more) if taken[-1] == 1 else {}
 
     monkeypatch.setattr(Trainer, "step", step)
     monkeypatch.setattr(zoo.training.threads, "time", clock)
@@ -104,8 +105,8 @@ def test_a_run_goes_on_with_the_number_that_it_began_with(monkeypatch: pytest.Mo
     whole = train(tiny(), name="whole")
     step = Trainer.step
 
-    def stopping(self: Trainer, photos: Tensor, *more: Any) -> dict[str, Tensor]:
-        losses = step(self, photos, *more)
+    def stopping(self: Trainer, batch: Batch, *more: Any) -> dict[str, Tensor]:
+        losses = step(self, batch, *more)
         if self.steps == 2 and signal.getsignal(signal.SIGINT) != signal.default_int_handler:
             signal.raise_signal(signal.SIGINT)
         return losses
@@ -163,7 +164,7 @@ def test_a_step_that_takes_long_is_taken_once_with_each_number(monkeypatch: pyte
 
 
 def test_what_fails_is_for_the_run_to_tell(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(self: Trainer, photos: Tensor, *more: Any) -> dict[str, Tensor]:
+    def broken(self: Trainer, batch: Batch, *more: Any) -> dict[str, Tensor]:
         raise RuntimeError("broken")
 
     monkeypatch.setattr(Trainer, "step", broken)

@@ -22,6 +22,7 @@ from torch import Tensor
 
 import zoo.training.loop
 from zoo import train
+from zoo.data.batch import Batch
 from zoo.errors import ZooError
 from zoo.run import Run
 from zoo.training import resume
@@ -45,7 +46,7 @@ def test_a_batch_in_parts_comes_to_the_same(micro: int) -> None:
     whole, parts = Trainer(assemble(recipe)), Trainer(assemble(recipe))
     parts.micro_batch = micro
     for _ in range(3):
-        expected, found = whole.step(photos()), parts.step(photos())
+        expected, found = whole.step(Batch(photos())), parts.step(Batch(photos()))
         for name in expected:
             assert found[name].item() == pytest.approx(expected[name].item(), rel=1e-4)
     for network in ("generator", "critic"):
@@ -152,16 +153,16 @@ def spoil(monkeypatch: pytest.MonkeyPatch, when: Callable[[int], bool]) -> None:
 
 def test_a_step_that_is_not_a_number_changes_nothing_and_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = Trainer(assemble(tiny(ema_decay=0)))
-    trainer.step(photos())
+    trainer.step(Batch(photos()))
     spoil(monkeypatch, lambda call: call == 0)
     before = {
         name: value.clone() for name, value in trainer.state()[0].items() if not name.startswith(("random", "skipped"))
     }
-    trainer.step(photos())
+    trainer.step(Batch(photos()))
     assert int(trainer.skipped) == int(trainer.skipped_in_a_row) == 1
     after = trainer.state()[0]
     assert all(torch.equal(value, after[name]) for name, value in before.items())
-    trainer.step(photos())
+    trainer.step(Batch(photos()))
     assert (int(trainer.skipped), int(trainer.skipped_in_a_row)) == (1, 0)
     assert not torch.equal(before["generator/up.0.conv.weight"], trainer.state()[0]["generator/up.0.conv.weight"])
 
@@ -172,17 +173,17 @@ def test_one_forward_pass_that_is_not_a_number_spoils_no_statistics(
 ) -> None:
     norms = {"generator": "unet-shallow:base=4,dropout=false", "critic": "patch:base=4,layers=2"}
     trainer = Trainer(assemble(tiny(**norms)))
-    trainer.step(photos())
+    trainer.step(Batch(photos()))
     before = {name: buffer.clone() for name, buffer in buffers(trainer).items()}
     inside = getattr(trainer.assembly, network)
     norm = next(module for module in inside.modules() if isinstance(module, torch.nn.BatchNorm2d))
     hook = norm.register_forward_pre_hook(lambda _, given: (given[0] * float("inf"),))
-    trainer.step(photos())
+    trainer.step(Batch(photos()))
     hook.remove()
     assert int(trainer.skipped) == 1
     assert all(torch.equal(buffer, before[name]) for name, buffer in buffers(trainer).items())
     for _ in range(3):
-        trainer.step(photos())
+        trainer.step(Batch(photos()))
     assert int(trainer.skipped) == 1
     assert all(value.isfinite().all() for net in trainer.networks.values() for value in net.state_dict().values())
     assert not torch.equal(next(iter(buffers(trainer).values())), next(iter(before.values())))
@@ -240,11 +241,11 @@ def test_after_three_returns_the_run_fails_with_its_reason(monkeypatch: pytest.M
 def test_a_loader_that_is_killed_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     step, others = Trainer.step, psutil.Process().children()
 
-    def killing(self: Trainer, photos: Tensor, *more: Any) -> dict[str, Tensor]:
+    def killing(self: Trainer, batch: Batch, *more: Any) -> dict[str, Tensor]:
         if self.steps == 3:
             for loader in set(psutil.Process().children()) - set(others):
                 loader.kill()
-        return step(self, photos, *more)
+        return step(self, batch, *more)
 
     recipe = tiny(steps=60, workers=1)
     with monkeypatch.context() as patched:
@@ -262,10 +263,10 @@ def test_who_saves_what_a_failed_run_learned_is_not_ended_by_a_signal(monkeypatc
     step, save = Trainer.step, zoo.training.checkpoint.save_checkpoint
     handlers = []
 
-    def failing(self: Trainer, photos: Tensor, *more: Any) -> dict[str, Tensor]:
+    def failing(self: Trainer, batch: Batch, *more: Any) -> dict[str, Tensor]:
         if self.steps == 3:
             raise RuntimeError("the other process died")
-        return step(self, photos, *more)
+        return step(self, batch, *more)
 
     def asked_to_end(*arguments: Any) -> Path:
         handlers.append(signal.getsignal(signal.SIGTERM))

@@ -8,6 +8,7 @@ from tiny import same, tiny, weights
 from torch import Tensor
 
 from zoo import load_model, train
+from zoo.data.batch import Batch
 from zoo.errors import UsageError
 from zoo.training import dry_run, resume
 from zoo.training.assembly import assemble
@@ -41,7 +42,7 @@ def test_the_moving_average_is_what_is_saved() -> None:
     name = "up.0.conv.weight"
     expected = trainer.assembly.generator.state_dict()[name].clone()
     for step in range(1, 4):
-        trainer.step(photos())
+        trainer.step(Batch(photos()))
         keep = min(0.5, (1 + step) / (10 + step))
         expected = keep * expected + (1 - keep) * trainer.assembly.generator.state_dict()[name]
     assert torch.allclose(trainer.ema.state_dict()[name], expected, atol=1e-6)

@@ -13,7 +13,7 @@ import signal
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from itertools import count, pairwise
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 from weakref import WeakSet
 
 import numpy as np
@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from zoo.data.augmentation import Augmentations
+from zoo.data.batch import Batch
 from zoo.errors import ZooError
 from zoo.files import explain_os_error
 from zoo.registry.contracts import PhotoDataset
@@ -32,17 +33,6 @@ _Crop: TypeAlias = tuple[Tensor, list[str], list[float]]
 """A crop, what went wrong on the way to it, and what was drawn for it."""
 _Loaded: TypeAlias = "tuple[Tensor | NDArray[np.uint8], list[str], NDArray[np.float32]]"
 """A batch as it travels: photos, problems and what was drawn."""
-
-
-class Batch(NamedTuple):
-    """What the loader hands to the trainer."""
-
-    photos: Tensor
-    """uint8 (N, 3, size, size), sRGB."""
-    problems: list[str]
-    """Photographs that could not be read, in words; others stand in for them."""
-    drawn: Tensor
-    """float32 (N, …): what augmentations drew for each photo. See `Augmentations`."""
 
 
 class Stream(Dataset[_Crop]):
@@ -122,7 +112,7 @@ def _fed(loader: DataLoader[_Crop], device: torch.device) -> Generator[Batch]:
         yield from _copied_ahead(loader, device)
     else:
         for photos, problems, drawn in _loaded(loader):
-            yield Batch(torch.as_tensor(photos).to(device), problems, torch.as_tensor(drawn).to(device))
+            yield Batch(torch.as_tensor(photos).to(device), torch.as_tensor(drawn).to(device), problems=tuple(problems))
 
 
 def _loaded(loader: DataLoader[_Crop]) -> Iterator[_Loaded]:
@@ -166,14 +156,14 @@ def _copied_ahead(loader: DataLoader[_Crop], device: torch.device) -> Iterator[B
         for photos, problems, drawn in _loaded(loader):
             with torch.cuda.stream(copying):
                 there = [torch.as_tensor(one).to(device, non_blocking=True) for one in (photos, drawn)]
-                batch = Batch(there[0], problems, there[1])
+                batch = Batch(there[0], there[1], problems=tuple(problems))
             yield batch, copying.record_event()
 
     for (batch, arrived), _next in pairwise(copied()):
         computing = torch.cuda.current_stream(device)
         computing.wait_event(arrived)
-        batch.photos.record_stream(computing)
-        batch.drawn.record_stream(computing)
+        for tensor in batch.tensors:
+            tensor.record_stream(computing)
         yield batch
 
 

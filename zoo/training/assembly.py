@@ -12,8 +12,9 @@ import torch
 from torch import nn
 
 from zoo.data.augmentation import Augmentations
+from zoo.data.batch import Batch
 from zoo.data.cache import cached
-from zoo.data.stream import Batch, Stream, batches
+from zoo.data.stream import Stream, batches
 from zoo.device import describe_device, keep_freed_memory, pick_device, pick_dtype, pick_memory_format
 from zoo.errors import UsageError, ZooError
 from zoo.model import load_critic, load_model

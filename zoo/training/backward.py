@@ -9,6 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from zoo.data.batch import Batch
 from zoo.data.picture import LabPicture
 from zoo.device import compiles, pick_memory_format
 from zoo.networks import predict_chroma
@@ -73,22 +74,20 @@ class Backward:
 
     def __call__(
         self,
-        photos: Tensor,
+        batch: Batch,
         stage: Stage,
         *,
         step: int,
         micro_batch: int,
-        drawn: Tensor | None = None,
         alone: bool = False,
     ) -> dict[str, Tensor]:
         """Add up the gradients of both networks over a batch, or over this process's part of it.
 
         Args:
-            photos: uint8 (N, 3, size, size), sRGB, on the device.
+            batch: on the device.
             stage: who learns.
             step: steps taken so far.
             micro_batch: images on the device at once.
-            drawn: (N, …), what augmentations drew for each photo; without it they are left out.
             alone: leave the gradients this process's own, where there are several.
 
         Returns:
@@ -96,25 +95,22 @@ class Backward:
         """
         self.zero_grad()
         sums: dict[str, Tensor] = {}
-        batch = torch.split(photos, micro_batch)
-        numbers = [None] * len(batch) if drawn is None else torch.split(drawn, micro_batch)
-        for number, (part, of_part) in enumerate(zip(batch, numbers, strict=True), start=1):
-            weight = len(part) / len(photos)
-            last = number == len(batch) and not alone
+        parts = list(batch.split(micro_batch))
+        for number, part in enumerate(parts, start=1):
+            weight = len(part) / len(batch)
+            last = number == len(parts) and not alone
             with nullcontext() if last else unsynchronized(self._generator, self._critic):
-                losses = self._of_micro_batch(part, of_part, weight, stage, step)
+                losses = self._of_micro_batch(part, weight, stage, step)
             for name, loss in losses.items():
                 sums[name] = sums[name] + weight * loss if name in sums else weight * loss
         return sums
 
-    def _of_micro_batch(
-        self, photos: Tensor, drawn: Tensor | None, weight: float, stage: Stage, step: int
-    ) -> dict[str, Tensor]:
+    def _of_micro_batch(self, batch: Batch, weight: float, stage: Stage, step: int) -> dict[str, Tensor]:
         assembly = self.assembly
         critic = None if stage == "generator" else self._critic
-        real = LabPicture.of_photos(photos.contiguous(memory_format=pick_memory_format(assembly.device)))
-        if drawn is not None:
-            real = LabPicture(*assembly.augment(real.lightness, real.chroma, drawn))
+        real = LabPicture.of_photos(batch.photos.contiguous(memory_format=pick_memory_format(assembly.device)))
+        if batch.drawn is not None:
+            real = LabPicture(*assembly.augment(real.lightness, real.chroma, batch.drawn))
         with torch.set_grad_enabled(stage != "critic"):
             # Past the wrapper of several processes where no backward pass follows: it would wait for one.
             generator = assembly.generator if stage == "critic" else self._generator

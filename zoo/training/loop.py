@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
-from zoo.data.stream import Batch
+from zoo.data.batch import Batch
 from zoo.device import pick_workers
 from zoo.errors import UsageError, ZooError
 from zoo.events import Alarm
@@ -162,7 +162,7 @@ class Loop:
         for problem in batch.problems:
             record.message(f"left out: {problem}")
         before = trainer.micro_batch
-        self.meter.add(trainer.step(batch.photos, self.assembly.recipe.stage_at(trainer.epochs), batch.drawn))
+        self.meter.add(trainer.step(batch, self.assembly.recipe.stage_at(trainer.epochs)))
         if trainer.micro_batch < before:
             record.message(f"out of memory: going on with micro-batches of {trainer.micro_batch}")
         if trainer.fallback:

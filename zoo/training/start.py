@@ -139,7 +139,7 @@ def dry_run(
                 f"for {assembly.recipe.batch} photographs at once", "use a smaller --batch, or a smaller --size"
             ):
                 batch = next(make_feed(assembly, start=0, workers=0))
-            losses = {name: float(loss) for name, loss in trainer.step(batch.photos, drawn=batch.drawn).items()}
+            losses = {name: float(loss) for name, loss in trainer.step(batch).items()}
             with memory_to_validate(assembly):
                 validate(trainer.eval_generator, assembly, validation_images(assembly)[:1])
     return assembly, losses

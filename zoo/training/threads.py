@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor
 
+from zoo.data.batch import Batch
 from zoo.device import compiles
 from zoo.training.callbacks import Callback
 from zoo.training.trainer import Trainer
@@ -76,20 +76,20 @@ def _measured(trainer: Trainer, available: int) -> dict[int, float]:
     recipe = trainer.assembly.recipe
     size = recipe.size_at(0)
     noise = torch.Generator().manual_seed(0)
-    photos = torch.randint(0, 256, (recipe.batch, 3, size, size), dtype=torch.uint8, generator=noise)
+    batch = Batch(torch.randint(0, 256, (recipe.batch, 3, size, size), dtype=torch.uint8, generator=noise))
     tensors, about = trainer.state()
     tensors = {name: tensor.clone() for name, tensor in tensors.items()}
     rates: dict[int, float] = {}
     try:
         # In the first step everything is made for the first time, which is little beside a long one.
-        rates[available] = _rate(trainer, photos, 0)
+        rates[available] = _rate(trainer, batch, 0)
         if rates[available] > 1 / _LONG:
-            rates[available] = _rate(trainer, photos, _ENOUGH)
+            rates[available] = _rate(trainer, batch, _ENOUGH)
         threads = available
         while threads > 1 and rates[threads] == max(rates.values()):
             threads //= 2
             torch.set_num_threads(threads)
-            rates[threads] = _rate(trainer, photos, _ENOUGH)
+            rates[threads] = _rate(trainer, batch, _ENOUGH)
     except Exception:
         # The run itself says what is wrong with its step.
         return {available: 1.0}
@@ -98,10 +98,10 @@ def _measured(trainer: Trainer, available: int) -> dict[int, float]:
     return rates
 
 
-def _rate(trainer: Trainer, photos: Tensor, seconds: float) -> float:
+def _rate(trainer: Trainer, batch: Batch, seconds: float) -> float:
     start = time.monotonic()
     steps = 0
     while not steps or time.monotonic() - start < seconds:
-        trainer.step(photos, trainer.assembly.recipe.stage_at(0))
+        trainer.step(batch, trainer.assembly.recipe.stage_at(0))
         steps += 1
     return steps / (time.monotonic() - start)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from zoo.data.batch import Batch
 from zoo.device import captures
 from zoo.errors import ZooError, one_line
 from zoo.memory import out_of_memory
@@ -108,15 +109,14 @@ class Trainer:
         for network in self.networks.values():
             self.distributed.average_buffers(network)
 
-    def step(self, photos: Tensor, stage: Stage = "gan", drawn: Tensor | None = None) -> dict[str, Tensor]:
+    def step(self, batch: Batch, stage: Stage = "gan") -> dict[str, Tensor]:
         """Take one step of both networks, or of one, in micro-batches if memory asks for it.
 
         A step whose losses or gradients are not numbers changes no weight, and is counted.
 
         Args:
-            photos: uint8 (N, 3, size, size), sRGB, on the device: this process's part of the batch.
+            batch: on the device; this process's part of it.
             stage: who learns: the generator from image losses alone, the critic alone, or both (gan).
-            drawn: (N, …), what augmentations drew for each photo; without it they are left out.
 
         Returns:
             Loss by name: scalars, weighted, means over all processes, still on the device.
@@ -124,14 +124,14 @@ class Trainer:
         Raises:
             torch.OutOfMemoryError: not even one image fits.
         """
-        losses = self._replay(photos, stage, drawn) if self.recorder is not None else None
+        losses = self._replay(batch, stage) if self.recorder is not None else None
         if losses is None:
-            losses = self._eager_step(photos, stage, drawn)
+            losses = self._eager_step(batch, stage)
         self.steps += 1
         if self.steps == 1:
             # What cannot be kept is said now, and not when there is something to lose.
             optimizer_state(self.optimizers)
-        self.images += len(photos) * self.distributed.world_size
+        self.images += len(batch) * self.distributed.world_size
         if self.ema is not None and stage != "critic" and not self.optimizers["generator"].averages:
             self._update_ema(self.ema)
         return losses
@@ -187,40 +187,40 @@ class Trainer:
         if not self.distributed.is_main:
             torch.manual_seed(self.assembly.recipe.seed + self.distributed.rank + 1_000_003 * self.steps)
 
-    def _form(self, photos: Tensor, stage: Stage, drawn: Tensor | None) -> Hashable:
+    def _form(self, batch: Batch, stage: Stage) -> Hashable:
         """What a step's operations and its memory depend on."""
-        return stage, drawn is None, photos.shape, self.micro_batch, self.assembly.objective.due(self.steps)
+        return stage, batch.form, self.micro_batch, self.assembly.objective.due(self.steps)
 
-    def _replay(self, photos: Tensor, stage: Stage, drawn: Tensor | None) -> dict[str, Tensor] | None:
+    def _replay(self, batch: Batch, stage: Stage) -> dict[str, Tensor] | None:
         assert self.recorder is not None
         try:
-            form = self._form(photos, stage, drawn)
-            inputs = (photos,) if drawn is None else (photos, drawn)
             return self.recorder.replay(
-                form, inputs, lambda same, *others: self._optimize(self._gradients(same, stage, *(others or [None])))
+                self._form(batch, stage),
+                batch.tensors,
+                lambda *same: self._optimize(self._gradients(batch.of(same), stage)),
             )
         except Exception as error:
             self.recorder = None
             self.fallback = f"the step cannot be a CUDA graph, going on without: {one_line(error)}"
             return None
 
-    def _eager_step(self, photos: Tensor, stage: Stage, drawn: Tensor | None) -> dict[str, Tensor]:
+    def _eager_step(self, batch: Batch, stage: Stage) -> dict[str, Tensor]:
         # Several processes average their gradients within the backward pass, where none may fail and begin again. So
         # until a step of this form has gone well on all of them, each computes its own first, and then they meet.
         several = self.distributed.world_size > 1 and not self.assembly.recipe.sync_batch_norm
-        alone = several and self._form(photos, stage, drawn) not in self._fits
-        losses = self._gradients_that_fit(photos, stage, drawn, alone)
+        alone = several and self._form(batch, stage) not in self._fits
+        losses = self._gradients_that_fit(batch, stage, alone)
         if alone:
-            self.micro_batch = self.distributed.smallest(self.micro_batch, photos.device)
+            self.micro_batch = self.distributed.smallest(self.micro_batch, batch.photos.device)
             self.distributed.average([p.grad for p in self.backward.all_parameters if p.grad is not None])
-            self._fits.add(self._form(photos, stage, drawn))
+            self._fits.add(self._form(batch, stage))
         return self._optimize(losses)
 
-    def _gradients_that_fit(self, photos: Tensor, stage: Stage, drawn: Tensor | None, alone: bool) -> dict[str, Tensor]:
+    def _gradients_that_fit(self, batch: Batch, stage: Stage, alone: bool) -> dict[str, Tensor]:
         """Take smaller micro-batches where memory runs out, and do without the compiler where it fails."""
         while True:
             try:
-                return self._gradients(photos, stage, drawn, alone)
+                return self._gradients(batch, stage, alone)
             except Exception as error:
                 if self.backward.compiled and not out_of_memory(error):
                     # What is not the compiler's fault comes again without it.
@@ -231,15 +231,15 @@ class Trainer:
                 if not out_of_memory(error) or self.micro_batch == 1 or (several and not alone):
                     raise
             # Outside of the except clause, where the traceback no longer holds on to the activations.
-            self.micro_batch = (min(self.micro_batch, len(photos)) + 1) // 2
+            self.micro_batch = (min(self.micro_batch, len(batch)) + 1) // 2
             self.backward.zero_grad()
             if self.assembly.device.type == "cuda":
                 torch.cuda.empty_cache()
 
-    def _gradients(self, photos: Tensor, stage: Stage, drawn: Tensor | None, alone: bool = False) -> dict[str, Tensor]:
+    def _gradients(self, batch: Batch, stage: Stage, alone: bool = False) -> dict[str, Tensor]:
         self._buffers_before = [(buffer, buffer.clone()) for buffer in self._buffers()]
         size = self.micro_batch
-        return self.backward(photos, stage, drawn=drawn, step=self.steps, micro_batch=size, alone=alone)
+        return self.backward(batch, stage, step=self.steps, micro_batch=size, alone=alone)
 
     def _optimize(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
         """Move the networks, unless something is not a number; return the losses' means over all processes."""
