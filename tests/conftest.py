@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import email
+import functools
+import gc
+import importlib.metadata
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 # Before anything imports a library that reads them.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -17,6 +22,11 @@ from zoo import registry
 
 # The networks are tiny: more threads would only wait for one another.
 torch.set_num_threads(1)
+
+# No test survives a power cut: what is written need not be on the disk. A closed descriptor is still an error.
+os.fsync = os.fstat
+# What is installed is asked for its name and version hundreds of times a minute, and every time parsed as an e-mail.
+importlib.metadata.email = SimpleNamespace(message_from_string=functools.cache(email.message_from_string))
 
 
 TESTS = Path(__file__).parent
@@ -53,6 +63,18 @@ def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zoo_report.plugin.follow", lambda run: None)
     monkeypatch.chdir(tmp_path)
     registry.get.cache_clear()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small_heap() -> None:
+    """Let what collects garbage, as several checks of a component do, look through what a module's tests made alone."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """Let Python clean up as ever."""
+    gc.unfreeze()
 
 
 def colourful(height: int, width: int, seed: int = 0) -> Image.Image:

@@ -10,15 +10,20 @@ import venv
 from collections.abc import Iterable
 from pathlib import Path
 
+import forking
+
 # Nothing is fetched: what a package needs to be built and to run is here.
 _PIP = "--no-deps --no-build-isolation --no-index --no-cache-dir --disable-pip-version-check --quiet"
 
 
 # Lines of `zoo …` and `pytest …`, in one process.
-_EACH = """
+_EACH = f"""{Path(forking.__file__).read_text(encoding="utf-8")}
 import shlex, sys
 import pytest
+import zoo.testing.apart
 from zoo.cli.main import app
+
+zoo.testing.apart.multiprocessing = Forking()
 
 for line in sys.argv[1:]:
     command, *words = shlex.split(line)
@@ -27,7 +32,7 @@ for line in sys.argv[1:]:
     else:
         failed = app(words, prog_name=command, standalone_mode=False)
     if failed:
-        raise SystemExit(f"{line}: exit code {failed}")
+        raise SystemExit(f"{{line}}: exit code {{failed}}")
 """
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
+import zoo_smp.model
+from torch import nn
 
 from zoo import registry
 from zoo.data.stream import Stream, batches
@@ -15,7 +17,7 @@ from zoo.recipe import Recipe
 from zoo.registry.options import options_of
 from zoo.registry.plugins import Component
 from zoo.registry.spec import parse
-from zoo.testing import checks, networks
+from zoo.testing import checks, datasets, networks
 from zoo.training.assembly import assemble
 from zoo.training.trainer import Trainer
 
@@ -60,14 +62,35 @@ def spec_of(component: Component) -> str:
     return component.name + (":" + ",".join(f"{k}={v}" for k, v in options.items()) if options else "")
 
 
+_find_multiple = zoo_smp.model.find_multiple
+_found: dict[tuple[str, int], tuple[int, list[bool]]] = {}
+
+
+def _find_multiple_once(model: nn.Module, *, channels: int) -> int:
+    """Find out once for each of smp's generators what it takes a second for: each is made some ten times here."""
+    key = str(model), channels
+    if key not in _found:
+        multiple = _find_multiple(model, channels=channels)
+        _found[key] = multiple, [parameter.requires_grad for parameter in model.parameters()]
+    for parameter, used in zip(model.parameters(), _found[key][1], strict=True):
+        parameter.requires_grad_(used)
+    return _found[key][0]
+
+
+@pytest.fixture(autouse=True)
+def _faster_smp(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zoo_smp.model, "find_multiple", _find_multiple_once)
+
+
 # What may be noted of a component of zoo's own.
 # A ReLU that noise does not wake leaves gradients of zero behind.
 NOTES = {"cost", "batch of one", "gradients"}
 
 
 @pytest.mark.parametrize("component", [c for c in registry.components() if c.kind != "model"], ids=str)
-def test_component_keeps_its_contract(component: Component, photos: Path) -> None:
+def test_component_keeps_its_contract(component: Component, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert photos.is_dir()
+    monkeypatch.setattr(datasets, "SECONDS", 0.5)  # some hundreds of scenes are enough
     subject = checks.subject_of(component, parse(spec_of(component)).options, torch.device("cpu"), SIZE)
     # Compiling takes seconds, and is done once, in tests/testing.
     results = checks.run(subject, leave_out=[networks.compiled])

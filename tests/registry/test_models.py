@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import sites
 import torch
-from sites import zoo_
+from sites import zoo_, zoo_each
 from tiny import tiny, weights
 from typer.testing import CliRunner
 from zoo_models import plugin as shipped
@@ -350,22 +350,28 @@ def test_somebody_elses_package_ships_a_model(tmp_path: Path, photos: Path) -> N
         shutil.copy(Path("runs/theirs", name), weights)
     install("zoo-tiny-model")
 
-    listed = json.loads(zoo_("list", "--kind", "model", "--json", site=site).stdout)["components"]
-    assert [(c["name"], c["distribution"], c["version"]) for c in listed if c["plugin"] == "tiny-model"] == [
+    listed, shown, coloured, tuned = zoo_each(
+        ["list", "--kind", "model", "--json"],
+        ["show", "tiny-stripes-model"],
+        ["colorize", photos, "-m", "tiny-stripes-model", "-o", "out"],
+        ["run", *small, "--init", "tiny-stripes-model", "--name", "tuned"],
+        site=site,
+    )
+    components = json.loads(listed.stdout)["components"]
+    assert [(c["name"], c["distribution"], c["version"]) for c in components if c["plugin"] == "tiny-model"] == [
         ("tiny-stripes-model", "zoo-tiny-model", "0.2.0")
     ]
-    assert "Licence: MIT." in zoo_("show", "tiny-stripes-model", site=site).stdout
-    coloured = zoo_("colorize", photos, "-m", "tiny-stripes-model", "-o", "out", site=site)
+    assert "Licence: MIT." in shown.stdout
     assert coloured.returncode == 0, coloured.stderr
     assert len(list(Path("out").iterdir())) == 12
-    tuned = zoo_("run", *small, "--init", "tiny-stripes-model", "--name", "tuned", site=site)
     assert tuned.returncode == 0, tuned.stderr
     assert "tiny-stripes-model of zoo-tiny-model 0.2.0; its critic comes along" in tuned.stdout
     assert Run.open("runs/tuned").info["init"]["distribution"] == "zoo-tiny-model"
 
-    refused = zoo_("colorize", photos, "-m", "runs/tuned", "-o", "elsewhere")
-    assert refused.returncode == 1
+    # Where neither is installed, as here.
+    refused = CliRunner().invoke(app, ["colorize", str(photos), "-m", "runs/tuned", "-o", "elsewhere"])
+    assert refused.exit_code == 1
     assert "needs the generator tiny-gen of the plugin tiny: pip install 'zoo-tiny==0.3.0'" in refused.stderr
-    refused = zoo_("colorize", photos, "-m", "tiny-stripes-model", "-o", "elsewhere")
-    assert refused.returncode == 2
+    refused = CliRunner().invoke(app, ["colorize", str(photos), "-m", "tiny-stripes-model", "-o", "elsewhere"])
+    assert refused.exit_code == 2
     assert "there is no model 'tiny-stripes-model'" in refused.stderr

@@ -15,6 +15,7 @@ import pytest
 import sly
 import torch
 from faulty import Extent, shares
+from forking import Forking
 from right import Brighter, Descent, Diary, Game, Gen, Judge, Photos, difference, distance
 from sites import python, zoo_
 from torch import Tensor
@@ -274,6 +275,12 @@ def test_every_check_is_documented() -> None:
 
 
 # ------------------------------------------------------------------------------------------------- the command
+
+
+@pytest.fixture(autouse=True)
+def _has_torch_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the command begin a copy of this process; `test_what_ends_the_process_…` has it begin one afresh."""
+    monkeypatch.setattr("zoo.testing.apart.multiprocessing", Forking())
 
 
 def check(*words: str) -> Result:
