@@ -55,7 +55,7 @@ WRONG: list[tuple[Kind, Callable[..., Any], str, str]] = [
      "option width=2: input should be greater than or equal to 4"),
     ("generator", faulty.Forgetful, "saved and restored", "something that it depends on is not in its state_dict"),
     ("generator", faulty.Halved, "precision", "float32 input gives torch.float16, expected torch.float32"),
-    ("generator", faulty.CannotBeMade, "network made", "RuntimeError: no such thing (sly.py, line "),
+    ("generator", faulty.CannotBeMade, "network made", "RuntimeError: no such thing (faulty.py, line "),
     ("generator", faulty.nothing, "network made", "what the factory returns (object) is no torch.nn.Module"),
     ("critic", faulty.Squashed, "unbounded", "leave out the sigmoid or tanh at the end; the losses do that"),
     ("critic", faulty.ColourBlind, "gradients", "no gradient reaches the chroma"),
@@ -115,7 +115,7 @@ WRONG: list[tuple[Kind, Callable[..., Any], str, str]] = [
     ("tracker", faulty.nothing, "tracker made", "object has no method that is marked @hookimpl"),
     ("tracker", faulty.Misspelt, "tracker made",
      "implements zoo_metriks, which is no hook of this zoo: did you mean 'zoo_me"),
-    ("tracker", faulty.Lost, "whole run", "RuntimeError: where was I (sly.py, line "),
+    ("tracker", faulty.Lost, "whole run", "RuntimeError: where was I (faulty.py, line "),
 ]  # fmt: skip
 
 
