@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
@@ -16,7 +17,13 @@ def zoo_version() -> str:
 
 def library_versions() -> dict[str, str]:
     """Return the versions of zoo and of what it computes with, by distribution."""
-    return dict(_installed())
+    return dict(_versions())
+
+
+@functools.cache
+def _versions() -> tuple[tuple[str, str], ...]:
+    # Reading them takes some milliseconds each, and what is imported does not change any more.
+    return tuple(_installed())
 
 
 def _installed() -> Iterator[tuple[str, str]]:

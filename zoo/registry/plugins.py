@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal
 
@@ -127,7 +127,10 @@ def _itself(hooks: object) -> object:
 def _installed() -> Iterator[tuple[Plugin, Callable[[], object]]]:
     """Yield what is installed, zoo's own first, each with what imports it."""
     # Each name and version is read from a file, once.
-    found = [(_distribution(entry_point), entry_point) for entry_point in entry_points(group=GROUP)]
+    points = list(entry_points(group=GROUP))
+    # Asked for its name, a distribution reads all of its metadata: once will do for all of its entry points.
+    named = {key: _named(dist) for key, dist in {id(point.dist): point.dist for point in points}.items()}
+    found = [(named[id(point.dist)], point) for point in points]
     for (distribution, version), entry_point in sorted(found, key=lambda e: (e[0][0] != DISTRIBUTION, e[1].name, e[0])):
         plugin = Plugin(entry_point.name, distribution, version, entry_point.value.partition(":")[0])
         yield plugin, partial(_import_installed, entry_point, distribution)
@@ -151,9 +154,10 @@ def _allowed(plugin: Plugin) -> bool:
     return limit is None or plugin.distribution == DISTRIBUTION or plugin.name in limit.split(",")
 
 
-def _distribution(entry_point: EntryPoint) -> tuple[str, str]:
-    dist = entry_point.dist
-    return (dist.name, dist.version) if dist else ("unknown", "?")
+def _named(distribution: Distribution | None) -> tuple[str, str]:
+    if distribution is None:
+        return "unknown", "?"
+    return distribution.name, distribution.version
 
 
 def _load(load: Callable[[], object], plugin: Plugin, first: Plugin) -> None:
