@@ -58,7 +58,24 @@ def test_a_schedule_brings_its_own_end() -> None:
 
 
 def test_the_default_recipe_fills_in() -> None:
-    assert find_recipe(data="photos/").generator == find_recipe("landscapes").generator
+    assert find_recipe(data="photos/") == find_recipe("natural", data="photos/")
+
+
+@pytest.mark.parametrize("part", ["generator", "critic", "loss"])
+def test_networks_of_ones_own_get_settings_that_suit_any(part: str) -> None:
+    own = {part: getattr(find_recipe("pix2pix"), part)}
+    assert find_recipe(batch=3, **own) == find_recipe("landscapes", batch=3, **own)
+
+
+def test_a_default_of_ones_own_fills_in_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "registry.toml").write_text('default = "demo"\n')
+    registry.get.cache_clear()
+    assert find_recipe(loss="l2+adv") == find_recipe("demo", loss="l2+adv")
+    (tmp_path / "registry.toml").write_text('default = "demo"\nbase = "pix2pix"\n')
+    registry.get.cache_clear()
+    assert find_recipe(loss="l2+adv") == find_recipe("pix2pix", loss="l2+adv")
+    assert find_recipe() == find_recipe("demo")
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def write(path: Path, text: str) -> Path:
 def test_the_shipped_catalogue_has_the_promised_recipes() -> None:
     catalogue = load_catalogue()
     assert {"demo", "landscapes", "pix2pix", "deep", "style"} <= set(catalogue.recipes)
-    assert catalogue.default in catalogue.recipes
+    assert {catalogue.default, catalogue.base} <= set(catalogue.recipes)
 
 
 def test_every_shipped_recipe_is_valid() -> None:

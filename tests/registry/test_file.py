@@ -124,7 +124,8 @@ def test_the_merged_registry_says_where_each_line_is_from(tmp_path: Path) -> Non
     generator = shipped.index('generator = "unet-deep"', shipped.index("[recipes.landscapes]")) + 1
     assert shown.startswith(f"# 1: {ROOT / 'registry.toml'}\n# 2: {users}  (yours)\n# 3: {project}  (this project's)\n")
     for line in (
-        'default = "landscapes"  # 1, line 5',
+        'default = "natural"  # 1, line 5',
+        'base = "landscapes"  # 1, line 8',
         'disabled = ["a", "b"]  # 2, line 1; 3, line 1',
         "base = 16  # 3, line 7",
         "dropout = false  # 2, line 5",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,12 @@ class Layer(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    default: str | None = Field(None, description="the recipe that fills in what `zoo run` was not told")
+    default: str | None = Field(
+        None, description="the recipe of `zoo run` where none is named"
+    )
+    base: str | None = Field(
+        None, description="the recipe that fills in the rest where a generator, a critic or a loss is named; or default"
+    )
     model: str | None = Field(
         None, description="the model of `zoo colorize` where none is given: a name, a path or hf://owner/repository"
     )
@@ -77,6 +82,8 @@ class Catalogue:
     """All layers, merged."""
 
     default: str = ""
+    base: str = ""
+    """What fills in the rest for a generator, a critic or a loss that is named without a recipe."""
     model: str = ""
     """What `zoo colorize` takes where no model is given."""
     disabled: dict[str, list[Path]] = field(default_factory=dict)
@@ -98,6 +105,7 @@ class Catalogue:
     def add(self, layer: Layer, path: Path) -> None:
         """Lay another layer over what is here."""
         self.layers.append((path, layer))
+        self.base = layer.base or layer.default or self.base
         self.default = layer.default or self.default
         self.model = layer.model or self.model
         for name in dict.fromkeys(layer.disabled):
@@ -115,6 +123,15 @@ class Catalogue:
                 table = overlay(self.recipes[name], changes)
             self.recipes[name] = table
         self.presets |= layer.presets
+
+    def recipe_for(self, changes: Mapping[str, Any]) -> str:
+        """Return the recipe that fields go with where none is named: one network's settings suit no other.
+
+        Args:
+            changes: what is said of the fields; one that is None is not.
+        """
+        own = any(changes.get(part) is not None for part in ("generator", "critic", "loss"))
+        return self.base if own else self.default
 
     def preset(self, name: str) -> Preset:
         """Return what `zoo evaluate --preset` takes, by name.

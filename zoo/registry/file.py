@@ -19,7 +19,8 @@ _TEMPLATE = """\
 # What zoo shall know in this folder and below. `zoo registry` shows what it comes to, with your own registry.toml and
 # the one that ships. Lines that begin with '#' say nothing yet: take the '#' away and change them.
 
-# What fills in the parts of a recipe that `zoo run` was not told.
+# The recipe of `zoo run` where none is named. It also fills in what was not said where a part is, unless `base` names
+# another one for that.
 default = "mine"
 
 # The model of `zoo colorize` where none is given: a name of `zoo list --kind model`, a path, or hf://owner/repository.
@@ -103,6 +104,8 @@ def enable(known: Registry, name: str) -> Path:
 def entries(catalogue: Catalogue) -> Iterator[tuple[tuple[str, ...], Any, list[tuple[Path, int]]]]:
     """Yield what the merged registry.toml says: keys, value, and the file and line that it comes from."""
     yield ("default",), catalogue.default, [catalogue.source("default")]
+    if catalogue.base != catalogue.default:
+        yield ("base",), catalogue.base, [catalogue.source("base")]
     if catalogue.model:
         yield ("model",), catalogue.model, [catalogue.source("model")]
     if catalogue.disabled:

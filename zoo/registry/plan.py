@@ -37,7 +37,7 @@ def find_recipe(source: str | None = None, /, **changes: Any) -> Recipe:
     that of registry.toml only the default options of changed parts count.
 
     Args:
-        source: the name, the file or the folder; without one, the default recipe of registry.toml.
+        source: the name, the file or the folder; without one, the recipe that registry.toml has for such changes.
         changes: fields to change; those that are None stay as they are.
 
     Raises:
@@ -48,7 +48,7 @@ def find_recipe(source: str | None = None, /, **changes: Any) -> Recipe:
         changed = [part for part in PARTS if changes.get(part) is not None]
         return _with_default_options(known, Recipe.load(file, changes), changed)
     catalogue = known.catalogue
-    name = catalogue.default if source is None else source
+    name = catalogue.recipe_for(changes) if source is None else source
     recipe = Recipe.from_table(
         catalogue.recipe(name), lambda field: f"recipe {name} ({catalogue.place_of_field(name, field)})", changes
     )
@@ -75,7 +75,7 @@ def _unasked(source: str | None, changes: Mapping[str, Any]) -> dict[str, str]:
     if _file_of(source):
         return {}
     catalogue = get().catalogue
-    name = catalogue.default if source is None else source
+    name = catalogue.recipe_for(changes) if source is None else source
     return {
         field: catalogue.place_of_field(name, field)
         for field in _PARTS_ASKED
