@@ -106,10 +106,10 @@ def filled_in(
             given = conditions.hints
             filled[name] = seen.new_zeros(len(seen), 3, *seen.shape[2:]) if given is None else _padded(given, seen)
         elif name not in conditions.extras:
-            there = ", ".join(sorted(conditions.extras))
+            there = f"only {', '.join(sorted(conditions.extras))}" if conditions.extras else "none"
             raise UsageError(
                 f"the generator {type(generator).__name__} needs the extra {name!r} beside each photograph (its "
-                f"{function.__name__} has a parameter of that name), and {f'there is only {there}' if there else 'there is none'}"
+                f"{function.__name__} has a parameter of that name), and there is {there}"
             )
         else:
             extra = conditions.extras[name]
@@ -122,7 +122,7 @@ def _padded(given: Tensor, seen: Tensor, mode: str = "constant") -> Tensor:
     return F.pad(given, (0, right, 0, down), mode=mode) if down or right else given
 
 
-def noise_of(lightness: Tensor, seed: int = 0) -> Noise:
+def noise_of(lightness: Tensor, seed: int = 0, device: torch.device | None = None) -> Noise:
     """Return noise that is a picture's own: the same for the same picture and seed, alone and among others.
 
     It comes from the CPU, so that it is the same on every device. A picture is known by its lightness in 16 parts,
@@ -131,11 +131,12 @@ def noise_of(lightness: Tensor, seed: int = 0) -> Noise:
     Args:
         lightness: (N, 1, H, W).
         seed: another one gives another noise.
+        device: where the noise shall be; by default, where lightness is.
     """
     streams = [torch.Generator().manual_seed(_seed_of(picture, seed)) for picture in lightness]
 
     def draw(*shape: int) -> Tensor:
-        return torch.stack([torch.randn(shape, generator=stream) for stream in streams]).to(lightness.device)
+        return torch.stack([torch.randn(shape, generator=stream) for stream in streams]).to(device or lightness.device)
 
     return draw
 
@@ -148,7 +149,9 @@ def _seed_of(picture: Tensor, seed: int) -> int:
 
 def blank_extras(generator: nn.Module, lightness: Tensor) -> dict[str, Tensor]:
     """Return something for each extra that a generator takes, to measure it by: grey RGB pictures, (N, 3, H, W)."""
-    return {name: lightness.new_full((len(lightness), 3, *lightness.shape[2:]), 0.5) for name in extras_taken(generator)}
+    return {
+        name: lightness.new_full((len(lightness), 3, *lightness.shape[2:]), 0.5) for name in extras_taken(generator)
+    }
 
 
 def draw_hints(chroma: Tensor) -> Tensor:

@@ -161,7 +161,9 @@ def _judged(critic: nn.Module, assembly: Assembly, fake: LabPicture, real: LabPi
 
 
 def _originals(assembly: Assembly, images: Batch) -> LabPicture:
-    parts = [LabPicture.of_photos(part.to(assembly.device)) for part in torch.split(images.photos, assembly.recipe.batch)]
+    parts = [
+        LabPicture.of_photos(part.to(assembly.device)) for part in torch.split(images.photos, assembly.recipe.batch)
+    ]
     return LabPicture(torch.cat([p.lightness for p in parts]), torch.cat([p.chroma for p in parts]))
 
 

@@ -19,9 +19,7 @@ class Bins(nn.Module):
     def __init__(self, *, width: int = 8, side: int = 7, temperature: float = 0.38) -> None:
         super().__init__()
         self.temperature = temperature
-        self.net = nn.Sequential(
-            nn.Conv2d(1, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, side**2, 3, padding=1)
-        )
+        self.net = nn.Sequential(nn.Conv2d(1, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, side**2, 3, padding=1))
         line = torch.linspace(-0.9, 0.9, side)
         self.register_buffer("centres", torch.cartesian_prod(line, line))
 

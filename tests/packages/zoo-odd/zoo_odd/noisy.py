@@ -35,9 +35,7 @@ class Hinted(nn.Module):
 
     def __init__(self, *, width: int = 8) -> None:
         super().__init__()
-        self.net = nn.Sequential(
-            nn.Conv2d(4, width, 9, padding=4), nn.ReLU(), nn.Conv2d(width, 2, 9, padding=4)
-        )
+        self.net = nn.Sequential(nn.Conv2d(4, width, 9, padding=4), nn.ReLU(), nn.Conv2d(width, 2, 9, padding=4))
 
     def forward(self, lightness: Tensor, hints: Tensor) -> Tensor:
         return self.net(torch.cat([lightness, hints], 1))
