@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from zoo.conditioning import Conditions, blank_extras
 from zoo.networks import count_parameters, predict_chroma
 
 
@@ -76,9 +77,11 @@ def describe_cost(kind: str, network: nn.Module, size: int) -> str:
     """Measure a generator or a critic at a size, on this CPU, and say what it costs."""
     lightness, chroma = torch.zeros(1, 1, size, size), torch.zeros(1, 2, size, size)
 
+    conditions = Conditions(extras=blank_extras(network, lightness)) if kind == "generator" else None
+
     def forward() -> None:
         if kind == "generator":
-            predict_chroma(network, lightness, torch.float32)
+            predict_chroma(network, lightness, torch.float32, conditions)
         else:
             network(lightness, chroma)
 

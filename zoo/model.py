@@ -8,34 +8,31 @@ from __future__ import annotations
 
 import json
 import math
-import re
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from textwrap import shorten
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from zoo import registry
+from zoo.beside import Beside, check_beside, conditions_of, make_beside
+from zoo.conditioning import NOISE, names_taken, noise_of
 from zoo.device import pick_device, pick_dtype, pick_memory_format
 from zoo.errors import UsageError, ZooError
 from zoo.files import explain_os_error, quoted, replacing
-from zoo.memory import memory_for, out_of_memory
+from zoo.memory import memory_for
 from zoo.networks import predict_chroma
-from zoo.photo import Photo, color
+from zoo.photo import Hint, Photo, color
 from zoo.photo.scaling import resize
 from zoo.recipe import Recipe
-from zoo.registry import Part, Plan, find_model
+from zoo.registry import Plan, find_model
 from zoo.registry.offers import Component
-from zoo.registry.requirements import how_to_install
 from zoo.registry.spec import names_in
+from zoo.restoring import About, Shapes, check_numbers, make_generator
 from zoo.tensors import save_tensors
 from zoo.versions import zoo_version
 
@@ -43,11 +40,6 @@ FORMAT = 1
 _KEY = "zoo"
 MAX_PIXELS = 8
 """A photograph is shown to the generator at no more than this many times size², however long it is."""
-_SPARE = 2**24
-"""Parameters that a factory may make and throw away, such as a classifier's head."""
-
-_About: TypeAlias = dict[str, Any]
-_Shapes: TypeAlias = dict[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -60,7 +52,16 @@ class Model:
     """Images seen, data set and its fingerprint, metrics, versions."""
     device: torch.device
 
-    def colorize(self, photo: Photo, *, size: int | None = None, saturation: float = 1.0) -> Tensor:
+    def colorize(
+        self,
+        photo: Photo,
+        *,
+        size: int | None = None,
+        saturation: float = 1.0,
+        seed: int = 0,
+        hints: Sequence[Hint] = (),
+        extras: Mapping[str, Tensor] | None = None,
+    ) -> Tensor:
         """Give a photograph its colours, at its own size and with its own lightness.
 
         The generator sees it with its short side near the model's size (the training crops' one), see `network_input`;
@@ -71,11 +72,54 @@ class Model:
             photo: from `zoo.photo.read_photo`.
             size: another short side for the generator, in pixels.
             saturation: what the chroma is multiplied by: less than 1 is calmer, 0 grey, more bolder.
+            seed: of the noise, for a generator that takes some; another one may give other colours.
+            hints: colours that somebody gave, for a generator that takes hints.
+            extras: RGB pictures, float (3, h, w) in [0, 1], of any size, by the names that the generator takes.
 
         Returns:
             uint8 (3, H, W), sRGB.
+
+        Raises:
+            UsageError: there is a hint or an extra that the generator does not take, or one is missing.
+            ZooError: as `predict`.
         """
-        return join_chroma(photo, saturation * self.predict(self.network_input(photo, size)[None])[0])
+        seen = self.network_input(photo, size)
+        given = self.beside(photo, seen, hints, extras or {})
+        return join_chroma(photo, saturation * self.predict(seen[None], seed=seed, beside=[given])[0])
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """What the generator takes beside lightness: noise, hints, and extras by their names."""
+        return names_taken(self.generator)
+
+    def check_beside(self, *, hints: bool, extras: Collection[str]) -> None:
+        """See that the generator takes what there is beside photographs, and lacks nothing.
+
+        Args:
+            hints: whether there are any.
+            extras: the names of those that there are.
+
+        Raises:
+            UsageError: otherwise.
+        """
+        check_beside(self.generator, names_in(self.recipe.generator), hints=hints, extras=extras)
+
+    def beside(
+        self, photo: Photo, seen: Tensor, hints: Sequence[Hint] = (), extras: Mapping[str, Tensor] | None = None
+    ) -> Beside:
+        """Make what there is beside a photograph's lightness as the generator takes it.
+
+        Args:
+            photo: the photograph.
+            seen: from `network_input`.
+            hints: see `colorize`.
+            extras: see `colorize`.
+
+        Raises:
+            UsageError: as `check_beside`, or a hint is outside of the photograph.
+        """
+        self.check_beside(hints=bool(hints), extras=extras or {})
+        return make_beside(photo, seen, hints, extras or {})
 
     def network_input(self, photo: Photo, size: int | None = None) -> Tensor:
         """Make a photograph as small as the generator sees it.
@@ -98,11 +142,13 @@ class Model:
         return (resize(photo.lightness, height, width) / 50 - 1).clamp(-1, 1)
 
     @torch.inference_mode()
-    def predict(self, lightness: Tensor) -> Tensor:
+    def predict(self, lightness: Tensor, *, seed: int = 0, beside: Sequence[Beside] = ()) -> Tensor:
         """Predict the colours of photographs that the generator sees at the same size.
 
         Args:
             lightness: (N, 1, h, w), from `network_input`.
+            seed: of the noise, which is each photograph's own: the same alone and among others.
+            beside: what there is beside each, from `beside`.
 
         Returns:
             Chroma (N, 2, h, w), a*/110 and b*/110, float32, on the CPU.
@@ -111,7 +157,9 @@ class Model:
             ZooError: see `zoo.networks.predict_chroma`; or what it predicts are not numbers.
         """
         dtype = pick_dtype(self.recipe.precision, self.device, self.generator)
-        chroma = predict_chroma(self.generator, lightness.to(self.device), dtype).cpu()
+        noise = noise_of(lightness, seed, self.device) if NOISE in self.takes else None
+        conditions = conditions_of(beside, noise, lightness, self.device)
+        chroma = predict_chroma(self.generator, lightness.to(self.device), dtype, conditions).cpu()
         if not chroma.isfinite().all():  # would be black
             raise ZooError("the generator predicts colours that are not numbers")
         return chroma
@@ -197,9 +245,9 @@ def load_model(path: Path | str, device: str = "auto") -> Model:
     with memory_for(f"to load the model {path}", "close other programs, or use a computer with more"):
         about, shapes = _read_header(path)
         recipe = _recipe(path, about)
-        generator = _make_generator(path, about, recipe, shapes)
+        generator = make_generator(path, about, recipe, shapes)
         generator.load_state_dict(_read_weights(path, shapes))
-        _check_numbers(path, generator)
+        check_numbers(path, generator)
         generator = generator.to(memory_format=pick_memory_format(place)).to(place).eval()
     return Model(generator, recipe, about["provenance"], place)
 
@@ -292,7 +340,7 @@ def describe_model(path: Path) -> list[tuple[str, str]]:
 # ------------------------------------------------------------------------------------------------- what it says
 
 
-def _read_header(path: Path, what: str = "generator") -> tuple[_About, _Shapes]:
+def _read_header(path: Path, what: str = "generator") -> tuple[About, Shapes]:
     """Read what a model says of itself, and the shapes of its tensors by name. No value is read.
 
     Args:
@@ -325,7 +373,7 @@ def _opened(path: Path) -> Iterator[Any]:
         raise ZooError(f"{path} cannot be read: {explain_os_error(error)}") from None
 
 
-def _parse(path: Path, text: str, what: str) -> _About:
+def _parse(path: Path, text: str, what: str) -> About:
     """Read what a model says of itself, and see that it says what is needed to load it."""
 
     def damaged(problem: str) -> ZooError:
@@ -360,7 +408,7 @@ def _check_kinds(table: Any, kinds: Mapping[str, type], damaged: Callable[[str],
             raise damaged(f"{key} is a {type(table[key]).__name__}, not a {kind.__name__}")
 
 
-def _recipe(path: Path, about: _About) -> Recipe:
+def _recipe(path: Path, about: About) -> Recipe:
     try:
         return Recipe.from_table(about["recipe"], "its recipe")
     except UsageError as error:
@@ -368,117 +416,6 @@ def _recipe(path: Path, about: _About) -> Recipe:
             f"{path} was saved by zoo {quoted(about['zoo'])}, which this zoo does not understand: "
             f"{shorten(str(error), 300, placeholder=' …')}"
         ) from None
-
-
-# ------------------------------------------------------------------------------------------------- its generator
-
-
-class _TooLargeError(ZooError):
-    """A network has more parameters than it may have."""
-
-
-def _make_generator(path: Path, about: _About, recipe: Recipe, shapes: _Shapes) -> nn.Module:
-    """Make the generator that the recipe names, if the file has all of its tensors and no others.
-
-    A few words in a small file may ask for a generator of any size. So it is first made without memory for its numbers,
-    and compared with the file.
-    """
-    part = _part(path, about, recipe)
-    make = partial(part.make, size=recipe.size, restoring=True)
-    limit: AbstractContextManager[None] = nullcontext()
-    try:
-        with torch.device("meta"):
-            outline = make().state_dict()
-    except ZooError:
-        # Its factory needs numbers to compute with. If something else is wrong, it shows when it gets them.
-        limit = _at_most(_SPARE + 4 * sum(map(math.prod, shapes.values())))
-    else:
-        _check_fits(path, about, part, outline, shapes)
-    try:
-        with limit:
-            generator: nn.Module = make()
-    except _TooLargeError:
-        raise _misfit(path, about, part, "it has many more parameters") from None
-    except ZooError as error:
-        if (cause := error.__cause__) is not None and out_of_memory(cause):
-            raise cause from None
-        raise _needs(path, about, recipe, error) from None
-    _check_fits(path, about, part, generator.state_dict(), shapes)
-    if any(tensor.is_meta for tensor in (*generator.parameters(), *generator.buffers())):
-        raise ZooError(f"{path} cannot be loaded: {part.component} keeps tensors of one generator for the next")
-    return generator
-
-
-def _part(path: Path, about: _About, recipe: Recipe) -> Part:
-    plugin = about["generator"]["plugin"]
-    try:
-        # What cannot be a plugin's name must not get into a message.
-        known = plugin if re.fullmatch(r"[\w.-]+", plugin) else None
-        part = registry.get().part("generator", recipe.generator, known)
-        _ = part.values
-    except UsageError as error:
-        raise _needs(path, about, recipe, error) from None
-    return part
-
-
-def _needs(path: Path, about: _About, recipe: Recipe, error: ZooError) -> ZooError:
-    component, asked = about["generator"], quoted(recipe.generator)
-    # The error repeats what the file says: that must be harmless.
-    reason = str(error) if asked == recipe.generator else f"it cannot be made as {asked}"
-    return ZooError(
-        f"{path} needs the generator {quoted(component['name'])} of the plugin {quoted(component['plugin'])}"
-        f": {how_to_install(component['distribution'], component['version'])} ({reason})"
-    )
-
-
-@contextmanager
-def _at_most(parameters: int) -> Iterator[None]:
-    """Make no networks with more parameters than that. They are counted when they have a place and no numbers yet.
-
-    Raises:
-        _TooLargeError: one had more.
-    """
-    thread, left = threading.get_ident(), parameters
-
-    def count(_module: nn.Module, _name: str, parameter: nn.Parameter | None) -> None:
-        nonlocal left
-        if threading.get_ident() == thread and parameter is not None:
-            left -= parameter.numel()
-            if left < 0:
-                raise _TooLargeError("it has too many parameters")
-
-    hook = register_module_parameter_registration_hook(count)
-    try:
-        yield
-    finally:
-        hook.remove()
-
-
-def _check_fits(path: Path, about: _About, part: Part, state: Mapping[str, Tensor], shapes: _Shapes) -> None:
-    wrong = [name for name, tensor in state.items() if shapes.get(name) != tuple(tensor.shape)]
-    wrong += [name for name in shapes if name not in state]
-    if wrong:
-        known = len(state.keys() | shapes.keys())
-        raise _misfit(path, about, part, f"{len(wrong)} of {known} tensors, the first is {quoted(wrong[0])}")
-
-
-def _misfit(path: Path, about: _About, part: Part, how: str) -> ZooError:
-    component, installed = about["generator"], part.component
-    return ZooError(
-        f"the weights in {path} do not fit {quoted(about['recipe']['generator'])} ({how}); they were saved with "
-        f"{quoted(component['distribution'])} {quoted(component['version'])}, installed is {installed.distribution} "
-        f"{installed.version}"
-    )
-
-
-def _check_numbers(path: Path, generator: nn.Module) -> None:
-    state = generator.state_dict()
-    wrong = [name for name, tensor in state.items() if not tensor.isfinite().all()]
-    if wrong:
-        raise ZooError(
-            f"{path} cannot colour anything: its weights are not numbers ({len(wrong)} of {len(state)} tensors, the "
-            f"first is {quoted(wrong[0])}); use a model that was saved before its training failed"
-        )
 
 
 def _not_a_model(path: Path, error: Exception) -> ZooError:

@@ -64,7 +64,7 @@ class Recipe(BaseModel):
     summary: str = Field("", description="one line for people")
     generator: str = Field(description="predicts chroma from lightness")
     critic: str = Field(description="tells originals from coloured pictures; none: image losses alone")
-    loss: str = Field(description="a sum of losses, such as 100*l1+adv")
+    loss: str = Field(description="a sum of losses, such as 100*l1+adv; none: the generator's own alone")
     data: str = Field(description="a data set, or a folder of photographs")
     size: Annotated[int, WithJsonSchema(_SIZES)] = Field(
         256, ge=16, le=8192, description="side of the training crops in pixels"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UsageError, ZooError, one_line
 from zoo.files import explain_os_error, replacing
+from zoo.registry.spec import names_in
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -73,11 +74,17 @@ def export_model(model: Model, target: Path) -> Exported:
         target: the file; what is there is replaced.
 
     Raises:
+        UsageError: the generator takes more than lightness.
         ZooError: the generator cannot be exported, the graph does not give the model's colours, or the file cannot be
             written. None is left behind, and one that was there stays.
     """
     import torch
 
+    if model.takes:
+        raise UsageError(
+            f"{names_in(model.recipe.generator)} takes {' and '.join(model.takes)} beside lightness, and an exported "
+            "model has lightness alone"
+        )
     weights = sum(tensor.nbytes for tensor in model.generator.state_dict().values())
     if weights > LARGEST:
         raise ZooError(f"{model.recipe.generator} is too large for one ONNX file: {weights / 2**30:.1f} of 2 GiB")

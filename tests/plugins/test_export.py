@@ -26,6 +26,7 @@ from zoo.model import save_model
 from zoo.photo import read_photo
 from zoo.photo.color import rgb_to_lab
 from zoo.registry import resolve
+from zoo.testing.temporary import registered
 
 onnx, _, onnxruntime = (
     pytest.importorskip(name, reason="the extra `export` is not installed")
@@ -238,3 +239,22 @@ def test_one_that_is_too_large(model: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_command_is_a_plugins() -> None:
     command = registry.get().commands["export"]
     assert (command.plugin, command.distribution) == ("export", "gan-zoo")
+
+
+def test_a_generator_that_takes_more_than_lightness_is_refused() -> None:
+    class Dice(nn.Conv2d):
+        def __init__(self) -> None:
+            super().__init__(2, 2, 1)
+
+        def forward(self, lightness: Any, noise: Any) -> Any:
+            return super().forward(torch.cat([lightness, noise(1, *lightness.shape[2:])], 1))
+
+    with registered() as add:
+        add("generator", "dice", Dice)
+        save_model(Path("dice.safetensors"), Dice().state_dict(), resolve(find_recipe("demo", generator="dice")), {})
+        result = export("dice.safetensors", "dice.onnx")
+    assert result.exit_code == 2
+    assert "dice takes noise beside lightness, and an exported model has lightness alone" in " ".join(
+        result.stderr.split()
+    )
+    assert not Path("dice.onnx").exists()

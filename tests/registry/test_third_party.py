@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from zoo.cli.main import app
 from zoo.model import read_about
+from zoo.photo import read_rgb
 
 PACKAGES = Path(__file__).parents[1] / "packages"
 
@@ -123,9 +124,10 @@ def test_an_augmentation_and_an_optimizer_of_theirs(odd_site: Path, photos: Path
     theirs = "--augment flip+odd-lamp:most=0.8+crop --optimizer odd-sgd:bias_lr=0.25 --lr 0.05 --set lr_decay=0"
     small = "--data scenes:side=48,length=10,val=4 --size 32 --batch 4 --device cpu --set workers=0 --set threads=1"
     run = ["run", *f"{parts} {theirs} {small} --set val_every=3 --set precision=float32".split()]
-    shown, checked, whole, half, resumed, coloured, misspelt = zoo_each(
+    shown, lamp, sgd, whole, half, resumed, coloured, misspelt = zoo_each(
         ["show", "odd-sgd"],
-        ["check", "odd", "--json"],
+        ["check", "odd-lamp", "--json"],
+        ["check", "odd-sgd", "--json"],
         [*run, "--steps", "6", "--name", "whole"],
         [*run, "--steps", "3", "--name", "half"],
         ["resume", "runs/half", "--extend", "--steps", "6"],
@@ -137,7 +139,7 @@ def test_an_augmentation_and_an_optimizer_of_theirs(odd_site: Path, photos: Path
     assert shown.returncode == 0, shown.stderr
     assert "bias_lr number 0.5 the learning rate of biases" in words
     assert "params" not in words
-    rows = [row for report in json.loads(checked.stdout) for row in report["results"]]
+    rows = [row for checked in (lamp, sgd) for report in json.loads(checked.stdout) for row in report["results"]]
     assert len(rows) > 20
     assert [row for row in rows if row["verdict"] != "passed"] == []
     for trained in (whole, half, resumed):
@@ -162,6 +164,40 @@ def test_an_augmentation_and_an_optimizer_of_theirs(odd_site: Path, photos: Path
     # Its model colours without it: only the generator's plugin is needed.
     without = CliRunner().invoke(app, ["colorize", str(photos), "--model", "runs/half", "--out", "elsewhere"])
     assert without.exit_code == 0, without.output
+
+
+def test_generators_of_theirs_that_know_more(odd_site: Path, photos: Path) -> None:
+    small = "--data scenes:side=48,length=10,val=4 --size 32 --batch 4 --device cpu --set workers=0 --set threads=1"
+    steps = f"{small} --set precision=float32 --set val_every=3 --set lr_decay=0 --critic none"
+    flow = ["run", "--gen", "odd-flow", "--loss", "none", *steps.split()]
+    hinted = ["run", "--gen", "odd-hinted", "--loss", "l1", *steps.split()]
+    colorize, photo = ["colorize", photos / "03.png", "--device", "cpu"], ["--hint", "40,30,#b0402a"]
+    *made, refused, unlearned = zoo_each(
+        [*flow, "--steps", "6", "--name", "whole"],
+        [*flow, "--steps", "3", "--name", "half"],
+        ["resume", "runs/half", "--extend", "--steps", "6"],
+        ["colorize", photos, "-m", "runs/half", "--out", "album", "--device", "cpu"],
+        [*colorize, "-m", "runs/half", "--out", "alone"],
+        [*colorize, "-m", "runs/half", "--out", "other", "--seed", "1"],
+        ["evaluate", "runs/half", "--data", photos, "--seed", "2", "-o", "numbers"],
+        [*hinted, "--steps", "2", "--name", "hinted"],
+        [*colorize, "-m", "runs/hinted", "--out", "hinted", *photo],
+        [*colorize, "-m", "runs/half", "--out", "never", *photo],
+        ["run", "--gen", "odd-hinted", "--loss", "none", *steps.split(), "--steps", "1"],
+        site=odd_site,
+    )
+    for done in made:
+        assert done.returncode == 0, done.stderr
+    first, second = (load_file(f"runs/{run}/last.safetensors") for run in ("whole", "half"))
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    album, alone, other = (read_rgb(f"{folder}/03.png").int() for folder in ("album", "alone", "other"))
+    assert (album - alone).abs().max() <= 1
+    assert (other - alone).abs().max() > 1
+    assert json.loads(Path("numbers/evaluation.json").read_text())["protocol"]["seed"] == 2
+    assert refused.returncode == 2
+    assert "the generator odd-flow takes no hints: train one whose forward" in " ".join(refused.stderr.split())
+    assert unlearned.returncode == 2
+    assert "--loss none is for generators that bring losses of their own" in unlearned.stderr
 
 
 def test_its_command_is_one_of_zoos(site: Path) -> None:

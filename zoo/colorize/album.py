@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +20,8 @@ from zoo.photo import find_photos, read_photo, save_photo
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from zoo.beside import Beside
+    from zoo.colorize.given import Extra, Hints
     from zoo.model import Model
     from zoo.photo import Photo
 
@@ -99,6 +101,9 @@ def colorize_all(
     overwrite: bool = False,
     size: int | None = None,
     saturation: float = 1.0,
+    seed: int = 0,
+    hints: Hints | None = None,
+    extras: Mapping[str, Extra] | None = None,
 ) -> Iterator[Outcome]:
     """Colour photographs; yield what became of each, in their order. One that fails does not stop the others.
 
@@ -113,16 +118,34 @@ def colorize_all(
             link is replaced, never what it points to.
         size: short side that the model sees, in pixels.
         saturation: see `zoo.model.Model.colorize`.
+        seed: likewise. Each photograph's noise is its own, whatever its company.
+        hints: colours that somebody gave, by photographs.
+        extras: where the pictures are that the generator takes beside photographs, by its names for them.
+
+    Raises:
+        UsageError: the model takes no hints, or other extras.
     """
     import torch
 
     from zoo.model import join_chroma
+
+    hints, extras = hints or {}, extras or {}
+    model.check_beside(hints=bool(hints), extras=extras)
 
     def read(work: _Work) -> None:
         if os.path.lexists(work.job.target) and not overwrite:  # a link that leads nowhere, too
             raise ZooError(f"{work.job.target} is there already (--overwrite replaces it)")
         work.photo = read_photo(work.job.source)
         work.seen = model.network_input(work.photo, size)
+        pictures = {name: extra.read(work.job.source) for name, extra in extras.items()}
+        try:
+            work.beside = model.beside(work.photo, work.seen, hints.get(work.job.source, ()), pictures)
+        except UsageError as error:  # knows no photograph
+            raise UsageError(f"{work.job.source}: {error}") from error
+
+    def predict(works: list[_Work]) -> Tensor:
+        seen, beside = zip(*((work.seen, work.beside) for work in works), strict=True)
+        return model.predict(torch.stack(seen), seed=seed, beside=beside)
 
     def color(work: _Work) -> None:
         assert work.photo is not None
@@ -130,16 +153,16 @@ def colorize_all(
         height, width = work.seen.shape[1:]
         try:
             with memory_for(f"for the model to see it at {width}×{height} pixels", "use a smaller --size"):
-                chroma = model.predict(work.seen[None])[0] if work.chroma is None else work.chroma
+                chroma = work.chroma if work.chroma is not None else predict([work])[0]
         except ZooError as error:  # knows no photograph
             raise ZooError(f"{work.job.source}: {error}") from error
         work.rgb = join_chroma(work.photo, saturation * chroma)
 
     def color_together(handful: list[_Work]) -> Iterator[_Work]:
-        for seen, works in _alike(handful):
+        for works in _alike(handful):
             start = time.monotonic()
             with suppress(Exception):  # which of them is to blame shows when each is tried alone
-                for work, chroma in zip(works, model.predict(torch.stack(seen)), strict=True):
+                for work, chroma in zip(works, predict(works), strict=True):
                     work.chroma = chroma
             for work in works:
                 work.seconds += (time.monotonic() - start) / len(works)
@@ -167,6 +190,8 @@ class _Work:
     photo: Photo | None = None
     seen: Tensor | None = None
     """What the network sees: lightness (1, h, w)."""
+    beside: Beside | None = None
+    """What it is given beside that."""
     chroma: Tensor | None = None
     """What it made of that in company: (2, h, w)."""
     rgb: Tensor | None = None
@@ -189,18 +214,18 @@ def _handfuls(works: Iterable[_Work]) -> Iterator[list[_Work]]:
         yield handful
 
 
-def _alike(handful: Iterable[_Work]) -> Iterator[tuple[list[Tensor], list[_Work]]]:
-    """Find works that the network sees at the same size, two at least; yield what it sees, (1, h, w) each, and them."""
-    by_size: dict[tuple[int, ...], list[tuple[Tensor, _Work]]] = defaultdict(list)
+def _alike(handful: Iterable[_Work]) -> Iterator[list[_Work]]:
+    """Find works that the network sees at the same size, two at least."""
+    by_size: dict[tuple[int, ...], list[_Work]] = defaultdict(list)
     for work in handful:
         if work.seen is not None:
-            by_size[work.seen.shape].append((work.seen, work))
+            by_size[work.seen.shape].append(work)
     for (_, height, width), found in by_size.items():
         most = max(1, _SEEN_PIXELS // (height * width))
         for first in range(0, len(found), most):
-            seen, works = map(list, zip(*found[first : first + most], strict=True))
+            works = found[first : first + most]
             if len(works) > 1:
-                yield seen, works
+                yield works
 
 
 def _ahead(executor: Executor, handfuls: Iterator[list[_Work]]) -> Iterator[list[_Work]]:
@@ -242,6 +267,6 @@ def _attempt(stage: Callable[[_Work], None], work: _Work) -> _Work:
         work.error = f"{work.job.source}{size}: {why}"
     if work.error is not None:
         # What the others could use.
-        work.photo = work.seen = work.chroma = work.rgb = None
+        work.photo = work.seen = work.beside = work.chroma = work.rgb = None
     work.seconds += time.monotonic() - start
     return work

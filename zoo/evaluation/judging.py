@@ -232,7 +232,7 @@ def _methods(contenders: Sequence[Contender], sepia: Sequence[Sepia], protocol: 
     from zoo.evaluation.baselines import GREY, SEPIA, grey
 
     def by(model: Model) -> Method:
-        return lambda photo, _place: model.colorize(photo, size=protocol.size)
+        return lambda photo, _place: model.colorize(photo, size=protocol.size, seed=protocol.seed)
 
     return {
         GREY: lambda photo, _place: grey(photo),

@@ -32,7 +32,7 @@ class Protocol:
     limit: int | None = None
     """So many photographs at most, spread over all of them."""
     seed: int = 0
-    """Of the draws of the bootstrap, and of the photographs that are drawn by lot to be looked at."""
+    """Of the draws of the bootstrap, of the photographs that are drawn by lot to be looked at, and of models' noise."""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON has it."""

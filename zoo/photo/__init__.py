@@ -2,12 +2,14 @@
 
 from zoo.errors import PhotoError
 from zoo.photo.finding import PHOTO_SUFFIXES, find_photos
+from zoo.photo.hint import Hint
 from zoo.photo.reading import Photo, read_photo, read_rgb
 from zoo.photo.writing import SAVED_SUFFIXES, save_photo
 
 __all__ = [
     "PHOTO_SUFFIXES",
     "SAVED_SUFFIXES",
+    "Hint",
     "Photo",
     "PhotoError",
     "find_photos",

@@ -109,9 +109,26 @@ class Generator(Protocol):
 
     An integer attribute `multiple` (1 where there is none) says of which number height and width must be multiples;
     zoo pads, and crops the result. An `nn.Module` may keep any other attribute to itself.
+
+    Its forward may have further parameters, which zoo fills in by their names:
+
+    - `noise`: a function, noise(*shape) -> (N, *shape), standard normal, float32, on the device; to be called as often
+      as needed. In training it draws from torch's global random state; in validation and in use, from a stream of each
+      picture's own, which depends on the picture and a seed alone.
+    - `hints`: (N, 3, H, W), colours that somebody gave: a mask in {0, 1}, and a*/110 and b*/110 where it is 1, else 0.
+      In training they are drawn from the originals, in validation none is given.
+    - any other one WITHOUT a default is an extra: what the data set hands over under that name, (N, …). In use it is
+      an RGB picture, (N, 3, H, W) in [0, 1]. One that has a default keeps it.
+
+    One that has losses of its own has a method beside forward,
+
+        def learn(self, real: Picture, …) -> tuple[Tensor, Mapping[str, Tensor]]
+
+    with further parameters of the same names. Training calls it instead of forward, in training mode. It returns chroma
+    (N, 2, H, W), for critics and losses, and scalars by name, which are added to the recipe's losses as they are.
     """
 
-    def __call__(self, lightness: Tensor) -> Tensor:
+    def __call__(self, lightness: Tensor, **filled_in: Any) -> Tensor:
         """(N, 1, H, W) -> (N, 2, H, W)."""
 
 

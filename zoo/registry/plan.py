@@ -113,7 +113,7 @@ class Plan:
             update={
                 "generator": str(self.generator.spec),
                 "critic": str(self.critic.spec) if self.critic else NONE,
-                "loss": "+".join(str(loss.spec) for loss in self.losses),
+                "loss": "+".join(str(loss.spec) for loss in self.losses) or NONE,
                 "data": str(self.data.spec),
                 "augment": "+".join(str(augmentation.spec) for augmentation in self.augmentations) or NONE,
                 "optimizer": str(self.optimizer.spec),
@@ -197,7 +197,7 @@ def resolve(recipe: Recipe | Plan, made_with: Iterable[Mapping[str, str]] = ()) 
         optimizer=known.part("optimizer", recipe.optimizer),
         metrics=known.parts("metric", recipe.metrics or known.registry.catalogue.fields.get("metrics", "")),
         trackers=known.parts("tracker", recipe.track),
-        losses=tuple(map(_weighted, (known.part("loss", term) for term in parse_sum(recipe.loss)))),
+        losses=tuple(map(_weighted, (known.part("loss", term) for term in _losses(recipe.loss)))),
     )
     _check_together(known.registry, plan)
     return plan
@@ -240,6 +240,10 @@ def _augmentations(text: str) -> tuple[Spec, ...]:
         if term.weight is not None:
             raise UsageError(f"--augment {text}: {term.name} has no weight; it is applied, or left out")
     return terms
+
+
+def _losses(text: str) -> tuple[Spec, ...]:
+    return () if text == NONE else parse_sum(text)
 
 
 def _weighted(loss: Part) -> Part:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import torch
 
+from zoo.beside import Beside
+from zoo.conditioning import blank_extras
 from zoo.data.picture import LabPicture
 from zoo.model import Model, load_critic, load_model
 from zoo.photo import color
@@ -32,7 +34,9 @@ def colours(subject: Subject) -> str:
     """It predicts chroma of the right shape, and not just grey."""
     model: Model = subject.made
     real: LabPicture = pictures(size=subject.size)
-    chroma = model.predict(real.lightness)
+    extras = blank_extras(model.generator, real.lightness)
+    beside = [Beside(extras={name: extra[0] for name, extra in extras.items()})] * len(real.lightness)
+    chroma = model.predict(real.lightness, beside=beside)
     expect(chroma.shape == real.chroma.shape, f"it predicts {tuple(chroma.shape)}, not {tuple(real.chroma.shape)}")
     mean = float(chroma.norm(dim=1).mean() * color.AB_SCALE)
     text = f"the mean chroma of what it predicts is {mean:.3g}"

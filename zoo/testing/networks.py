@@ -11,12 +11,15 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from zoo.conditioning import Conditions, bare, blank_extras, filled_in, has_learn, names_taken, noise_of
 from zoo.cost import measure
+from zoo.data.picture import LabPicture
 from zoo.errors import one_line
 from zoo.networks import predict_chroma
 from zoo.registry.contracts import Kind
 from zoo.testing.graphs import KEPT, Graphs
 from zoo.testing.subject import ContractError, Note, Subject, expect, names, noise, short
+from zoo.training.learning import colour_in_training, learned_through
 
 _TOLERANCE = 1e-3
 """Batches of another size take other paths through a network's convolutions."""
@@ -30,7 +33,11 @@ def network_made(subject: Subject) -> str:
     expect(count, "it has no parameter that could learn")
     multiple = getattr(network, "multiple", 1)
     expect(isinstance(multiple, int) and multiple > 0, f"multiple is {multiple!r}: it must be a whole number above 0")
-    return f"{type(network).__name__} with {count:,} parameters" + f", multiple {multiple}" * (multiple > 1)
+    about = f"{type(network).__name__} with {count:,} parameters" + f", multiple {multiple}" * (multiple > 1)
+    if subject.kind == "critic":
+        return about
+    learns = ", learns by its own losses" * has_learn(network)
+    return about + "".join(f", takes {name}" for name in names_taken(network)) + learns
 
 
 def output_shapes(subject: Subject) -> str:
@@ -61,9 +68,12 @@ def precision(subject: Subject) -> str:
     network = subject.made.eval()
     side = subject.size + -subject.size % getattr(network, "multiple", 1)
     picture = noise(subject, 2, side, side)
-    arguments = picture[:1] if subject.kind == "generator" else picture
+    generator = subject.kind == "generator"
+    filled = {}
+    if generator:
+        filled = filled_in(network, network.forward, picture[0], (side, side), _beside(network, *picture))
     with torch.no_grad():
-        plain = network(*arguments)
+        plain = network(*(picture[:1] if generator else picture), **filled)
     found = {str(scale.dtype) for scale in ([plain] if isinstance(plain, Tensor) else plain)}
     expect(found == {"torch.float32"}, f"float32 input gives {names(sorted(found))}, expected torch.float32")
     half = _forward(subject, network, *picture, dtype=torch.bfloat16)
@@ -215,7 +225,7 @@ def deterministic(subject: Subject) -> str:
     expect(
         _equal(first, second),
         "in evaluation, the same picture gives another result the second time: switch off what is random, such as "
-        "dropout, where self.training is False",
+        "dropout, where self.training is False, and draw noise by a parameter `noise` of forward",
     )
     return "the same seed gives the same result, bit for bit"
 
@@ -269,12 +279,13 @@ def compiled(subject: Subject) -> str:
     """torch.compile can take it, or it is known why not."""
     network = subject.made.eval()
     picture = noise(subject, 2, subject.size, subject.size)
-    wanted = _forward(subject, network, *picture)
+    wanted = _forward(subject, network, *picture, own_noise=False)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             # Traced and run by torch itself: a C++ compiler is not needed, and not waited for.
-            found = _forward(subject, torch.compile(network, backend="aot_eager", fullgraph=True), *picture)
+            fast = torch.compile(network, backend="aot_eager", fullgraph=True)
+            found = _forward(subject, fast, *picture, own_noise=False)
     except Exception as error:
         return Note(f"torch.compile cannot make one graph of it: {short(one_line(error))}")
     finally:
@@ -294,11 +305,37 @@ def cost(subject: Subject) -> str:
     )
 
 
-def _colour(network: Any, lightness: Tensor, _chroma: Tensor, dtype: torch.dtype) -> list[Tensor]:
-    return [predict_chroma(network, lightness, dtype)]
+def _colour(
+    network: Any, lightness: Tensor, chroma: Tensor, dtype: torch.dtype, own_noise: bool = True
+) -> list[Tensor]:
+    """Colour as training does, or validation; what it takes beside lightness is the same for the same picture."""
+    conditions = _beside(network, lightness, chroma, own_noise)
+    if not network.training:
+        return [predict_chroma(network, lightness, dtype, conditions)]
+    real = LabPicture(lightness, chroma)
+    learned, losses = colour_in_training(learned_through(network), real, dtype, conditions)
+    # Of a network that gradients cannot get through, they are the losses' alone.
+    return [*([learned] if learned.requires_grad or not losses else []), *losses.values()]
 
 
-def _judge(network: Any, lightness: Tensor, chroma: Tensor, dtype: torch.dtype) -> list[Tensor]:
+def _beside(network: Any, lightness: Tensor, chroma: Tensor, own_noise: bool = True) -> Conditions:
+    """Make what a generator takes: noise that is the picture's own, or from torch's global state; hints and extras."""
+    network = bare(network)
+    middle = [side // 2 for side in lightness.shape[2:]]
+    hints = torch.cat([torch.zeros_like(lightness), torch.zeros_like(chroma)], 1)
+    hints[:, 0, middle[0], middle[1]] = 1
+    hints[:, 1:, middle[0], middle[1]] = chroma[:, :, middle[0], middle[1]].detach()
+    noise = noise_of(lightness.detach()) if own_noise else None
+    return Conditions(noise, hints, blank_extras(network, lightness.detach()))
+
+
+def _judge(
+    network: Any,
+    lightness: Tensor,
+    chroma: Tensor,
+    dtype: torch.dtype,
+    own_noise: bool = True,  # noqa: ARG001
+) -> list[Tensor]:
     with torch.autocast(lightness.device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
         logits = network(lightness, chroma)
     scales = [logits] if isinstance(logits, Tensor) else list(logits)
@@ -307,7 +344,7 @@ def _judge(network: Any, lightness: Tensor, chroma: Tensor, dtype: torch.dtype) 
     return scales
 
 
-FORWARD: dict[Kind, Callable[[Any, Tensor, Tensor, torch.dtype], list[Tensor]]] = {
+FORWARD: dict[Kind, Callable[..., list[Tensor]]] = {
     "generator": _colour,
     "critic": _judge,
 }
@@ -320,11 +357,12 @@ def _forward(
     chroma: Tensor,
     dtype: torch.dtype = torch.float32,
     seed: int = 0,
+    own_noise: bool = True,
 ) -> list[Tensor]:
     """Run a network as a training would, on a random state of its own; only in training are gradients kept."""
     torch.manual_seed(seed)
     with torch.set_grad_enabled(network.training):
-        return FORWARD[subject.kind](network, lightness, chroma, dtype)
+        return FORWARD[subject.kind](network, lightness, chroma, dtype, own_noise)
 
 
 def _finite(scales: Sequence[Tensor]) -> bool:

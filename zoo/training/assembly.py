@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from zoo.conditioning import has_learn
 from zoo.data.augmentation import Augmentations
 from zoo.data.batch import Batch
 from zoo.data.cache import cached
@@ -106,6 +107,11 @@ def assemble(
         raise ZooError(f"{plan.data.brief} holds no photograph to train on")
     torch.manual_seed(recipe.seed)
     generator = plan.generator.make(size=recipe.size, restoring=restoring)
+    if not plan.losses and not has_learn(generator):
+        raise UsageError(
+            f"--loss {NONE} is for generators that bring losses of their own, in a method learn(…); "
+            f"{plan.generator.name} has none: write a sum of losses, such as --loss l1"
+        )
     critic = None if plan.critic is None else plan.critic.make()
     layout = {"device": place, "memory_format": pick_memory_format(place)}
     return Assembly(
@@ -209,7 +215,7 @@ def describe(assembly: Assembly) -> list[tuple[str, str]]:
     rows = [
         ("generator", f"{plan.generator.brief}  ({count_parameters(assembly.generator) / 1e6:.1f} M parameters)"),
         ("critic", f"{plan.critic.brief}  ({count_parameters(critic) / 1e6:.1f} M)" if plan.critic else NONE),
-        ("loss", "+".join(loss.brief for loss in plan.losses)),
+        ("loss", _losses(assembly)),
         ("data", plan.data.brief),
         ("photographs", f"{photos:,} for training, {len(assembly.val_photos):,} for validation"),
         ("crops", f"{', then '.join(f'{size}×{size}' for size in sizes)}, {recipe.batch} per step"),
@@ -225,6 +231,13 @@ def describe(assembly: Assembly) -> list[tuple[str, str]]:
     if padded := ", ".join(f"{size} to {size + -size % multiple}" for size in sizes if size % multiple):
         rows.append(("note", f"this generator needs multiples of {multiple} pixels: crops are padded from {padded}"))
     return rows
+
+
+def _losses(assembly: Assembly) -> str:
+    losses = "+".join(loss.brief for loss in assembly.plan.losses)
+    if not has_learn(assembly.generator):
+        return losses
+    return f"{losses}, and the generator's own" if losses else "the generator's own"
 
 
 def summarize_left_out(left_out: list[LeftOut], names: int = 3) -> str:

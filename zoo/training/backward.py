@@ -9,13 +9,14 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from zoo.conditioning import HINTS, Conditions, draw_hints, names_taken
 from zoo.data.batch import Batch
 from zoo.data.picture import LabPicture
 from zoo.device import compiles, pick_memory_format
-from zoo.networks import predict_chroma
 from zoo.recipe import Stage
 from zoo.training.assembly import Assembly
 from zoo.training.distributed import Distributed, unsynchronized
+from zoo.training.learning import colour_in_training, learned_through
 from zoo.training.optimizers import trainable
 
 
@@ -35,6 +36,7 @@ class Backward:
             if network is not None
         }
         """What is learned, by network."""
+        self._taken = names_taken(assembly.generator)
         self.compiled = compiles(assembly.recipe.compile, assembly.device)
         self._wrap()
 
@@ -56,6 +58,8 @@ class Backward:
         recipe = self.assembly.recipe
         # The compiler cannot see through the contexts in which activations are computed a second time.
         checkpointed = recipe.memory == "low" and network is self.assembly.generator
+        if network is self.assembly.generator:
+            network = learned_through(network)
         if self.compiled and not checkpointed:
             mode = "max-autotune-no-cudagraphs" if recipe.compile == "max" else "default"
             # Not for every size at once: after progressive sizes, the last one would be the slowest.
@@ -113,8 +117,11 @@ class Backward:
             real = LabPicture(*assembly.augment(real.lightness, real.chroma, batch.drawn))
         with torch.set_grad_enabled(stage != "critic"):
             # Past the wrapper of several processes where no backward pass follows: it would wait for one.
-            generator = assembly.generator if stage == "critic" else self._generator
-            fake = LabPicture(real.lightness, predict_chroma(generator, real.lightness, assembly.dtype))
+            generator = learned_through(assembly.generator) if stage == "critic" else self._generator
+            hints = draw_hints(real.chroma) if HINTS in self._taken else None
+            conditions = Conditions(hints=hints, extras=batch.extras)
+            chroma, own = colour_in_training(generator, real, assembly.dtype, conditions)
+            fake = LabPicture(real.lightness, chroma)
         losses: dict[str, Tensor] = {}
         fake_logits: Tensor | Sequence[Tensor] = ()
         if critic is not None:
@@ -135,9 +142,19 @@ class Backward:
         generators = assembly.objective.image(fake, real)
         if critic is not None:
             generators |= assembly.objective.generator(fake_logits)
+        generators |= self._named_apart(own, losses | generators)
         total = torch.stack(list(generators.values())).sum()
         torch.autograd.backward(total * weight, inputs=self.parameters["generator"])
         return {name: loss.detach() for name, loss in (losses | generators).items()}
+
+    def _named_apart(self, own: dict[str, Tensor], losses: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the generator's own losses, if they can be told from the others."""
+        component = self.assembly.plan.generator.component
+        if taken := sorted(own.keys() & losses.keys()):
+            raise component.broken(f"its learn(…) returns a loss {taken[0]!r}, as the recipe has: give it another name")
+        if not own and not losses:
+            raise component.broken("its learn(…) returns no loss, and the recipe has none: nothing can be learned")
+        return own
 
     def _penalties(self, real: LabPicture, fake: LabPicture, step: int) -> list[Tensor]:
         # Past compilers, which cannot differentiate twice, and past autocast, in which gradients' gradients are coarse.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from zoo.conditioning import blank_extras
 from zoo.cost import kept_for_backward
 from zoo.data.batch import Batch
 from zoo.device import free_memory
@@ -39,9 +40,10 @@ def _largest_batch(plan: Plan, distributed: Distributed, progress: Progress | No
     trainer = Trainer(assembly)
     side = assembly.recipe.size
     photos = torch.zeros(_PROBE, 3, side, side, dtype=torch.uint8, device=assembly.device)
+    extras = blank_extras(assembly.generator, photos.float())
     free = free_memory(assembly.device)
     with kept_for_backward() as kept:
-        trainer.step(Batch(photos))
+        trainer.step(Batch(photos, extras=extras))
     networks = [assembly.generator, *([assembly.critic] if assembly.critic else [])]
     # A step adds gradients and two moments to the weights, as Adam has.
     weights = 3 * sum(parameter.nbytes for network in networks for parameter in network.parameters())

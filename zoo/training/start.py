@@ -141,7 +141,7 @@ def dry_run(
                 batch = next(make_feed(assembly, start=0, workers=0))
             losses = {name: float(loss) for name, loss in trainer.step(batch).items()}
             with memory_to_validate(assembly):
-                validate(trainer.eval_generator, assembly, validation_images(assembly)[:1])
+                validate(trainer.eval_generator, assembly, next(validation_images(assembly).split(1)))
     return assembly, losses
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from zoo.conditioning import NOISE, Conditions, names_taken, noise_of
+from zoo.data.batch import Batch
 from zoo.data.picture import LabPicture
 from zoo.errors import UsageError, ZooError
 from zoo.memory import memory_for
@@ -24,20 +27,29 @@ REAL, FAKE, MARGIN = "critic.real", "critic.fake", "critic.margin"
 """What validation measures of the critic: its accuracy on originals, on coloured pictures, and between their logits."""
 
 
-def validation_images(assembly: Assembly) -> Tensor:
-    """Return central crops of the validation photographs, spread over all of them: uint8 (N, 3, size, size).
+def validation_images(assembly: Assembly) -> Batch:
+    """Return central crops of the validation photographs, spread over all of them, with what the data set adds to them.
+
+    Of extras, (photo, {name: tensor}), those of the photograph's height and width are cropped with it.
 
     Raises:
         ZooError: none of them can be read.
         UsageError: there are too few for the metric that chooses the best model.
     """
     count = min(len(assembly.val_photos), assembly.recipe.val_images)
-    crops = []
+    crops: list[Tensor] = []
+    extras: dict[str, list[Tensor]] = {}
     for index in torch.linspace(0, len(assembly.val_photos) - 1, count).round().long().tolist():
         try:
-            crops.append(central_crop(assembly.val_photos[index], assembly.recipe.size))
+            item: Any = assembly.val_photos[index]
         except (ZooError, OSError) as error:
             problem = error
+            continue
+        photo, beside = item if isinstance(item, tuple) else (item, {})
+        crops.append(central_crop(photo, assembly.recipe.size))
+        for name, extra in beside.items():
+            along = extra.ndim == 3 and extra.shape[1:] == photo.shape[1:]
+            extras.setdefault(name, []).append(central_crop(extra, assembly.recipe.size) if along else extra)
     if not crops:
         raise ZooError(f"no validation photograph can be read; the last error: {problem}")
     for name, metric in list(assembly.metrics.items())[:1]:
@@ -46,7 +58,7 @@ def validation_images(assembly: Assembly) -> Tensor:
                 f"metric {name} needs {metric.smallest} validation photographs to choose the best model by; there "
                 f"{'is' if len(crops) == 1 else 'are'} {len(crops)}: write another metric first, or a larger val_images"
             )
-    return torch.stack(crops)
+    return Batch(torch.stack(crops), extras={name: torch.stack(values) for name, values in extras.items()})
 
 
 def memory_to_validate(assembly: Assembly) -> AbstractContextManager[None]:
@@ -62,13 +74,14 @@ def memory_to_validate(assembly: Assembly) -> AbstractContextManager[None]:
 def validate(
     generator: nn.Module,
     assembly: Assembly,
-    images: Tensor,
+    images: Batch,
     distributed: Distributed | None = None,
     critic: nn.Module | None = None,
 ) -> tuple[dict[str, float], Tensor]:
     """Colour validation images; measure, and draw the first few of them. Several processes share the colouring.
 
-    Nothing that training depends on changes: no weight, no statistic of batch norm, no random generator's state.
+    Nothing that training depends on changes: no weight, no statistic of batch norm, no random generator's state. A
+    generator that takes noise is given each picture's own, the same at every validation; one that takes hints, none.
 
     Args:
         generator: in whatever mode; it is left in it.
@@ -83,12 +96,17 @@ def validate(
     """
     distributed = distributed or Distributed()
     real = _originals(assembly, images)
-    chroma = []
+    chroma: list[Tensor] = []
+    taken, batch = names_taken(generator), assembly.recipe.batch
     with _evaluated(generator, assembly.device):
-        for number, lightness in enumerate(torch.split(real.lightness, assembly.recipe.batch)):
-            mine = number % distributed.world_size == distributed.rank
-            nothing = torch.zeros_like(lightness).expand(-1, 2, -1, -1)
-            chroma.append(predict_chroma(generator, lightness, assembly.dtype) if mine else nothing)
+        parts = zip(torch.split(real.lightness, batch), images.split(batch), strict=True)
+        for number, (lightness, part) in enumerate(parts):
+            if number % distributed.world_size == distributed.rank:
+                extras = {name: extra.to(assembly.device) for name, extra in part.extras.items()}
+                conditions = Conditions(noise=noise_of(lightness) if NOISE in taken else None, extras=extras)
+                chroma.append(predict_chroma(generator, lightness, assembly.dtype, conditions))
+            else:
+                chroma.append(torch.zeros_like(lightness).expand(-1, 2, -1, -1))
     fake = LabPicture(real.lightness, distributed.sum(torch.cat(chroma)))
     picture = _grid([pictures.rgb[:ROWS].cpu() for pictures in (_greys(real), fake, real)])
     judged = {} if critic is None else _judged(critic, assembly, fake, real)
@@ -96,14 +114,14 @@ def validate(
 
 
 @torch.inference_mode()
-def grey_baseline(assembly: Assembly, images: Tensor) -> dict[str, float]:
+def grey_baseline(assembly: Assembly, images: Batch) -> dict[str, float]:
     """Return the run's metrics of leaving all images grey: what a generator has to be better than."""
     real = _originals(assembly, images)
     return _measured(assembly, _greys(real), real)
 
 
 @torch.inference_mode()
-def originals_baseline(assembly: Assembly, images: Tensor) -> dict[str, float]:
+def originals_baseline(assembly: Assembly, images: Batch) -> dict[str, float]:
     """Return what the metrics that have a healthy range, which is a share of this, say of the originals themselves."""
     real = _originals(assembly, images)
     ranged = [
@@ -142,8 +160,10 @@ def _judged(critic: nn.Module, assembly: Assembly, fake: LabPicture, real: LabPi
     return accuracy | {MARGIN: float(real_mean - fake_mean)}
 
 
-def _originals(assembly: Assembly, images: Tensor) -> LabPicture:
-    parts = [LabPicture.of_photos(part.to(assembly.device)) for part in torch.split(images, assembly.recipe.batch)]
+def _originals(assembly: Assembly, images: Batch) -> LabPicture:
+    parts = [
+        LabPicture.of_photos(part.to(assembly.device)) for part in torch.split(images.photos, assembly.recipe.batch)
+    ]
     return LabPicture(torch.cat([p.lightness for p in parts]), torch.cat([p.chroma for p in parts]))
 
 

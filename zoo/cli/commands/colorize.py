@@ -27,6 +27,18 @@ def colorize(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")] = False,
     size: SizeSeen = None,
     saturation: Saturation = 1.0,
+    seed: Annotated[int, typer.Option(help="Of models that draw noise: another one, other colours.", min=0)] = 0,
+    hint: Annotated[
+        list[str] | None,
+        typer.Option("--hint", metavar="X,Y,#RRGGBB", help="A colour at a pixel, for models that take hints."),
+    ] = None,
+    hints: Annotated[
+        Path | None, typer.Option("--hints", metavar="FILE", help="Hints for an album: lines of photo,x,y,#rrggbb.")
+    ] = None,
+    extra: Annotated[
+        list[str] | None,
+        typer.Option("--extra", metavar="NAME=FOLDER", help="Pictures that a model takes beside photographs."),
+    ] = None,
     device: Device = "auto",
 ) -> None:
     """Colour photographs at their own size. The originals stay as they are; the coloured ones are PNG files."""
@@ -35,15 +47,27 @@ def colorize(
 
     jobs = plan(photos, out)
     from zoo.colorize.album import colorize_all
+    from zoo.colorize.given import find_extras, find_hints
     from zoo.registry import find_model
 
+    given = find_hints(hint or [], hints, [job.source for job in jobs])
+    extras = find_extras(extra or [])
     found = find_model(model, last=last)
     if model is None:
         typer.echo(f"model: {found}", err=True)
     from zoo.model import load_model
 
     loaded = load_model(found.file, device)
-    outcomes = colorize_all(loaded, jobs, overwrite=overwrite, size=size, saturation=saturation)
+    outcomes = colorize_all(
+        loaded,
+        jobs,
+        overwrite=overwrite,
+        size=size,
+        saturation=saturation,
+        seed=seed,
+        hints=given,
+        extras=extras,
+    )
     failed = print_album(outcomes, len(jobs), out)
     if failed:
         raise typer.Exit(1)

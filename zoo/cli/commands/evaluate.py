@@ -39,7 +39,9 @@ def evaluate(
     limit: Annotated[
         int | None, typer.Option(help="Measure so many photographs at most, spread over all of them.", min=1)
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the draws that the intervals are made from.", min=0)] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Of the draws that intervals are made from, and of models that draw noise.", min=0)
+    ] = 0,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the report and the numbers.")] = Path(
         "evaluation"
     ),
