@@ -111,6 +111,7 @@ class Backward:
         real = LabPicture.of_photos(batch.photos.contiguous(memory_format=pick_memory_format(assembly.device)))
         if batch.drawn is not None:
             real = LabPicture(*assembly.augment(real.lightness, real.chroma, batch.drawn))
+            batch = assembly.augment.moved(batch)
         with torch.set_grad_enabled(stage != "critic"):
             # Past the wrapper of several processes where no backward pass follows: it would wait for one.
             generator = assembly.generator if stage == "critic" else self._generator

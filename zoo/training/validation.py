@@ -8,11 +8,15 @@ from contextlib import AbstractContextManager, contextmanager
 import torch
 from torch import Tensor, nn
 
+from zoo.data.batch import Batch
+from zoo.data.crops import Crop, collated, middle
 from zoo.data.picture import LabPicture
+from zoo.data.sequence import Endless
 from zoo.errors import UsageError, ZooError
 from zoo.memory import memory_for
 from zoo.networks import predict_chroma
-from zoo.photo.scaling import central_crop
+from zoo.recipe import Recipe
+from zoo.registry.contracts import PhotoDataset
 from zoo.training.assembly import Assembly
 from zoo.training.distributed import Distributed
 from zoo.training.guards import checked_logits
@@ -24,29 +28,45 @@ REAL, FAKE, MARGIN = "critic.real", "critic.fake", "critic.margin"
 """What validation measures of the critic: its accuracy on originals, on coloured pictures, and between their logits."""
 
 
-def validation_images(assembly: Assembly) -> Tensor:
-    """Return central crops of the validation photographs, spread over all of them: uint8 (N, 3, size, size).
+def validation_images(assembly: Assembly) -> Batch:
+    """Return central crops of the validation photographs, spread over all of them, with their extras.
+
+    Of a stream they are its first ones. Of clips, `val_images` are clips.
 
     Raises:
         ZooError: none of them can be read.
         UsageError: there are too few for the metric that chooses the best model.
     """
-    count = min(len(assembly.val_photos), assembly.recipe.val_images)
-    crops = []
-    for index in torch.linspace(0, len(assembly.val_photos) - 1, count).round().long().tolist():
-        try:
-            crops.append(central_crop(assembly.val_photos[index], assembly.recipe.size))
-        except (ZooError, OSError) as error:
-            problem = error
+    problems: list[Exception] = []
+    crops = list(_crops(assembly.val_photos, assembly.recipe, problems))
+    if not crops and not problems:
+        # A stream of none.
+        crops = list(_crops(assembly.photos, assembly.recipe, problems))
     if not crops:
-        raise ZooError(f"no validation photograph can be read; the last error: {problem}")
+        last = f"; the last error: {problems[-1]}" if problems else ""
+        raise ZooError(f"no validation photograph can be read{last}")
+    images = collated(crops).batch(torch.device("cpu"))
+    count = len(images.photos)
     for name, metric in list(assembly.metrics.items())[:1]:
-        if len(crops) < metric.smallest:
+        if count < metric.smallest:
             raise UsageError(
                 f"metric {name} needs {metric.smallest} validation photographs to choose the best model by; there "
-                f"{'is' if len(crops) == 1 else 'are'} {len(crops)}: write another metric first, or a larger val_images"
+                f"{'is' if count == 1 else 'are'} {count}: write another metric first, or a larger val_images"
             )
-    return torch.stack(crops)
+    return images
+
+
+def _crops(photos: PhotoDataset | Endless, recipe: Recipe, problems: list[Exception]) -> Iterator[Crop]:
+    """Yield as many as are to be validated with; those that cannot be read are left out."""
+    if isinstance(photos, Endless):
+        yield from (middle(item, recipe.size) for item in photos.first(recipe.val_images))
+        return
+    count = min(len(photos), recipe.val_images)
+    for index in torch.linspace(0, len(photos) - 1, count).round().long().tolist():
+        try:
+            yield middle(photos[index], recipe.size)
+        except (ZooError, OSError) as error:
+            problems.append(error)
 
 
 def memory_to_validate(assembly: Assembly) -> AbstractContextManager[None]:
@@ -62,7 +82,7 @@ def memory_to_validate(assembly: Assembly) -> AbstractContextManager[None]:
 def validate(
     generator: nn.Module,
     assembly: Assembly,
-    images: Tensor,
+    images: Batch,
     distributed: Distributed | None = None,
     critic: nn.Module | None = None,
 ) -> tuple[dict[str, float], Tensor]:
@@ -82,10 +102,11 @@ def validate(
         original, uint8 (3, H, W).
     """
     distributed = distributed or Distributed()
-    real = _originals(assembly, images)
+    real = _originals(assembly, images.photos)
     chroma = []
     with _evaluated(generator, assembly.device):
-        for number, lightness in enumerate(torch.split(real.lightness, assembly.recipe.batch)):
+        # Whole clips at a time.
+        for number, lightness in enumerate(torch.split(real.lightness, assembly.recipe.batch * images.frames)):
             mine = number % distributed.world_size == distributed.rank
             nothing = torch.zeros_like(lightness).expand(-1, 2, -1, -1)
             chroma.append(predict_chroma(generator, lightness, assembly.dtype) if mine else nothing)
@@ -96,16 +117,16 @@ def validate(
 
 
 @torch.inference_mode()
-def grey_baseline(assembly: Assembly, images: Tensor) -> dict[str, float]:
+def grey_baseline(assembly: Assembly, images: Batch) -> dict[str, float]:
     """Return the run's metrics of leaving all images grey: what a generator has to be better than."""
-    real = _originals(assembly, images)
+    real = _originals(assembly, images.photos)
     return _measured(assembly, _greys(real), real)
 
 
 @torch.inference_mode()
-def originals_baseline(assembly: Assembly, images: Tensor) -> dict[str, float]:
+def originals_baseline(assembly: Assembly, images: Batch) -> dict[str, float]:
     """Return what the metrics that have a healthy range, which is a share of this, say of the originals themselves."""
-    real = _originals(assembly, images)
+    real = _originals(assembly, images.photos)
     ranged = [
         name for name, part in zip(assembly.metrics, assembly.plan.metrics, strict=True) if part.component.healthy
     ]
