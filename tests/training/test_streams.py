@@ -316,9 +316,10 @@ def test_a_run_that_is_killed_while_it_writes_goes_on(monkeypatch: pytest.Monkey
             raise RuntimeError("the power fails")
         return step(self, batch, *more)
 
-    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="the power fails"):
+    with monkeypatch.context() as patch:
         patch.setattr(Trainer, "step", dying)
         patch.setattr("zoo.training.checkpointing.Checkpointing.save_what_can_be", lambda self: None)
-        train(recipe(steps=9, val_every=3), name="mine")
+        with pytest.raises(RuntimeError, match="the power fails"):
+            train(recipe(steps=9, val_every=3), name="mine")
     run = resume(Run.open("runs/mine"))
     assert same(weights(whole), weights(run))

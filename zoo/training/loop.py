@@ -73,6 +73,8 @@ class Loop:
                         originals = originals_baseline(self.assembly, self.images)
                     self.checkpoints.health.ranges = ranges_of(self.assembly, originals)
                     state = self._loop(stop)
+                if state == "interrupted" and (reason := record.listeners.stop or None):
+                    record.message(f"stopped: {reason}")
             except KeyboardInterrupt:
                 # The second Ctrl-C: somebody is in a hurry.
                 state = "interrupted"
@@ -214,7 +216,8 @@ class Loop:
 
     def _agree(self, stop: StopSignals) -> tuple[bool, float]:
         """Settle with the other processes whether to stop, and how far the run is."""
-        return self.distributed.agree(bool(stop), self.record.progress, self.assembly.device)
+        asked = bool(stop) or bool(self.record.listeners.stop)
+        return self.distributed.agree(asked, self.record.progress, self.assembly.device)
 
     def _feed(self, size: int) -> Iterator[Batch]:
         workers = pick_workers(self.assembly.recipe.workers, self.assembly.device)
