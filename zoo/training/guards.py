@@ -108,6 +108,7 @@ class CheckedStream:
         self._form = form
         self.fingerprint = str(getattr(photos, "fingerprint", ""))
         self.left_out = list(getattr(photos, "left_out", []))
+        # Only where it knows how long it is.
         if hasattr(photos, "__len__"):
             self.__len__ = photos.__len__
 

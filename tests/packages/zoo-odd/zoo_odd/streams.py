@@ -32,7 +32,7 @@ class OddTars:
         buffer: how many photographs wait to be drawn from.
     """
 
-    def __init__(self, *, split: Literal["train", "val"], path: Path, buffer: int = 3) -> None:
+    def __init__(self, *, split: Literal["train", "val"], path: Path = Path("tars"), buffer: int = 3) -> None:
         shards = sorted(path.glob("*.tar"))
         self.shards = shards[:-1] if split == "train" else shards[-1:]
         self.buffer = buffer
