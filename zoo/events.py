@@ -6,8 +6,8 @@ The one thing that a listener can do to a run is to ask it to stop.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +21,15 @@ class RunInfo:
     """Its folder."""
     recipe: Mapping[str, Any]
     """Every field that has a value, resolved: weights written out, paths absolute."""
-    _stop: Callable[[str], object] | None = field(default=None, repr=False, compare=False)
 
     def request_stop(self, reason: str) -> None:
         """Ask the run to stop at its next step, as Ctrl-C does: it saves, is `interrupted`, and can be resumed.
 
-        The first reason of all counts. Without effect where the run is over, or at its end.
+        The first reason of all counts. Without effect where the run is over, or at its end, or made up for a test.
 
         Args:
             reason: in words, for `run.json`, the terminal and `zoo runs`.
         """
-        if self._stop is not None:
-            self._stop(str(reason))
 
 
 @dataclass(frozen=True)

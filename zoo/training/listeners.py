@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from zoo import registry
@@ -84,6 +84,17 @@ class Listeners:
             listener.end(max(0.1, end - time.monotonic()))
 
 
+@dataclass(frozen=True)
+class _Stoppable(RunInfo):
+    """A run, as one listener sees it."""
+
+    ask: Callable[[str], object] = field(repr=False, compare=False)
+
+    def request_stop(self, reason: str) -> None:
+        """Pass it on, with the listener's name."""
+        self.ask(str(reason))
+
+
 class _Listener:
     def __init__(self, name: str, hooks: Any, request_stop: Callable[[str, str], None]) -> None:
         self.name = name
@@ -134,7 +145,8 @@ class _Listener:
         while (item := self._events.get()) is not None:
             event, about = item
             if isinstance(about.get("run"), RunInfo):
-                about = {**about, "run": replace(about["run"], _stop=self._request_stop)}
+                run = about["run"]
+                about = {**about, "run": _Stoppable(run.name, run.path, run.recipe, self._request_stop)}
             start = time.monotonic()
             try:
                 getattr(self._hooks, event)(**about)
