@@ -1,4 +1,4 @@
-"""What a generator is given beside lightness: noise, hints and extras, by the names of its forward's parameters."""
+"""What a generator is given beside lightness, by its parameters' names: noise, hints, frames and extras."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from zoo.errors import UsageError
 
-NOISE, HINTS = "noise", "hints"
+NOISE, HINTS, FRAMES = "noise", "hints", "frames"
+_OWN = (NOISE, HINTS, FRAMES)
 LARGEST_HINT = 9
 """Side of the largest square of a hint in training, in pixels."""
 _NEXT_HINT = 7 / 8
@@ -41,6 +42,8 @@ class Conditions:
     """(N, 3, H, W): a mask in {0, 1}, and a*/110 and b*/110 where it is 1, else 0. None: no colour is given."""
     extras: Mapping[str, Tensor] = field(default_factory=dict)
     """(N, …), by name. Those of lightness' height and width are padded as it is."""
+    frames: int = 1
+    """Of each clip, one after another in N; 1 for photographs."""
 
 
 def bare(network: nn.Module) -> nn.Module:
@@ -62,14 +65,14 @@ def names_taken(generator: nn.Module) -> tuple[str, ...]:
 
 
 def extras_taken(generator: nn.Module) -> tuple[str, ...]:
-    """Return the names of those that are neither noise nor hints."""
-    return tuple(name for name in names_taken(generator) if name not in (NOISE, HINTS))
+    """Return the names of those that only a data set, or an album, can give."""
+    return tuple(name for name in names_taken(generator) if name not in _OWN)
 
 
 def parameters(function: Callable[..., Any]) -> tuple[str, ...]:
     """Return what zoo fills in of a function's parameters, after the first one.
 
-    These are `noise` and `hints`, and whatever has no default.
+    These are `noise`, `hints` and `frames`, and whatever has no default.
     """
     try:
         _, *others = inspect.signature(function).parameters.values()
@@ -77,9 +80,7 @@ def parameters(function: Callable[..., Any]) -> tuple[str, ...]:
         return ()
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return tuple(
-        one.name
-        for one in others
-        if one.kind in named and (one.name in (NOISE, HINTS) or one.default is inspect.Parameter.empty)
+        one.name for one in others if one.kind in named and (one.name in _OWN or one.default is inspect.Parameter.empty)
     )
 
 
@@ -105,6 +106,8 @@ def filled_in(
         elif name == HINTS:
             given = conditions.hints
             filled[name] = seen.new_zeros(len(seen), 3, *seen.shape[2:]) if given is None else _padded(given, seen)
+        elif name == FRAMES:
+            filled[name] = conditions.frames
         elif name not in conditions.extras:
             there = f"only {', '.join(sorted(conditions.extras))}" if conditions.extras else "none"
             raise UsageError(

@@ -1,4 +1,7 @@
-"""What a run tells of itself to callbacks and to listeners: plain values, with which nobody can harm it."""
+"""What a run tells of itself to callbacks and to listeners: plain values, with which nobody can harm it.
+
+The one thing that a listener can do to a run is to ask it to stop.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,15 @@ class RunInfo:
     """Its folder."""
     recipe: Mapping[str, Any]
     """Every field that has a value, resolved: weights written out, paths absolute."""
+
+    def request_stop(self, reason: str) -> None:
+        """Ask the run to stop at its next step, as Ctrl-C does: it saves, is `interrupted`, and can be resumed.
+
+        The first reason of all counts. Without effect where the run is over, or at its end, or made up for a test.
+
+        Args:
+            reason: in words, for `run.json`, the terminal and `zoo runs`.
+        """
 
 
 @dataclass(frozen=True)

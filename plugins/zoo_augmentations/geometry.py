@@ -37,3 +37,7 @@ class Flip:
         """Mirror those that it was decided for."""
         mirrored = drawn[:, :, None, None] > 0.5
         return torch.where(mirrored, lightness.flip(-1), lightness), torch.where(mirrored, chroma.flip(-1), chroma)
+
+    def extra(self, tensor: Tensor, drawn: Tensor) -> Tensor:
+        """Mirror what belongs to those pictures, too."""
+        return torch.where(drawn[:, :, None, None] > 0.5, tensor.flip(-1), tensor)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from zoo import UsageError, ZooError
 from zoo.data.augmentation import Augmentations
+from zoo.data.crops import cropped
 from zoo.data.picture import LabPicture
 from zoo.registry import get, resolve
 from zoo.registry.part import Part
@@ -82,7 +83,7 @@ PHOTO = torch.zeros(3, 20, 30, dtype=torch.uint8)
 
 def test_each_gets_what_it_drew_in_order() -> None:
     augment = made(Add(1.0), Double(), Add(2.0, 4.0))
-    _, drawn = augment.crop(PHOTO, 16, np.random.default_rng(0))
+    drawn = cropped(PHOTO, 16, augment, np.random.default_rng(0)).drawn
     assert drawn == [1, 2, 4]
     lightness, chroma = augment(torch.zeros(2, 1, 4, 4), torch.ones(2, 2, 4, 4), torch.tensor([drawn, [0, 0, 1]]))
     assert lightness[:, 0, 0, 0].tolist() == [8, 1]
@@ -122,7 +123,7 @@ class Wrong:
 def test_a_broken_contract_is_named(wrong: Wrong, message: str) -> None:
     def use() -> None:
         augment = made(wrong)
-        augment.crop(PHOTO, 16, np.random.default_rng(0))
+        cropped(PHOTO, 16, augment, np.random.default_rng(0))
         augment(torch.zeros(1, 1, 4, 4), torch.zeros(1, 2, 4, 4), torch.zeros(1, 0))
 
     with pytest.raises(ZooError, match=f"augmentation odd of the plugin theirs .* breaks its contract: .*{message}"):
@@ -134,7 +135,8 @@ def test_crops_and_flips_are_what_they_always_were() -> None:
     augment = augmentations("crop:smallest=0.6+flip")
     photo = torch.arange(3 * 40 * 60, dtype=torch.int64).view(3, 40, 60).remainder(251).to(torch.uint8)
     for seed in range(8):
-        crop, drawn = augment.crop(photo, 16, np.random.default_rng(seed))
+        found = cropped(photo, 16, augment, np.random.default_rng(seed))
+        crop, drawn = found.photo, found.drawn
         rng = np.random.default_rng(seed)
         side = max(1, round(40 * rng.uniform(0.6, 1)))
         top, left = int(rng.integers(40 - side + 1)), int(rng.integers(60 - side + 1))

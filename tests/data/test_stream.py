@@ -15,6 +15,7 @@ from tiny import augmentations
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from zoo.data.crops import cropped
 from zoo.data.stream import Stream, batches, loader_died
 from zoo.errors import ZooError
 from zoo.photo.scaling import central_crop, resize
@@ -120,6 +121,7 @@ def test_python_ends_though_somebody_holds_a_feed() -> None:
 import torch
 from zoo import registry
 from zoo.data.augmentation import Augmentations
+from zoo.data.crops import cropped
 from zoo.data.stream import Stream, batches
 photos = registry.get().build("dataset", "scenes:side=48,length=4,val=4", split="train")
 stream = Stream(photos, size=32, augment=Augmentations(), seed=0)
@@ -137,8 +139,8 @@ def test_another_seed_is_another_stream() -> None:
 
 def test_crops_are_random_squares_half_of_them_mirrored() -> None:
     found = [stream(Slope())[position] for position in range(200)]
-    crops = [crop.int() for crop, _, _ in found]
-    mirrored = Counter(drawn[0] for _, _, drawn in found)
+    crops = [crop.photo.int() for crop in found]
+    mirrored = Counter(crop.drawn[0] for crop in found)
     assert 70 < mirrored[1.0] < 130
     assert mirrored[0.0] + mirrored[1.0] == 200
     # Which is done later, on the device.
@@ -152,7 +154,8 @@ def test_crops_are_random_squares_half_of_them_mirrored() -> None:
 
 
 def test_smaller_photographs_are_enlarged() -> None:
-    crop, _ = augmentations().crop(torch.full((3, 20, 30), 9, dtype=torch.uint8), 64, np.random.default_rng(0))
+    photo = torch.full((3, 20, 30), 9, dtype=torch.uint8)
+    crop = cropped(photo, 64, augmentations(), np.random.default_rng(0)).photo
     assert crop.shape == (3, 64, 64)
     assert (crop == 9).all()
 
@@ -173,7 +176,7 @@ def test_an_unreadable_photograph_is_named_and_replaced() -> None:
         itertools.islice(batches(stream(Numbered(6, frozenset({2}))), batch=6, start=0, workers=0, device=CPU), 2)
     )
     for batch in found:
-        assert batch.problems == ["2.jpg is gone"]
+        assert batch.problems == ("2.jpg is gone",)
         assert Counter(batch.photos[:, 0, 0, 0].tolist()) == {0: 1, 1: 1, 3: 2, 4: 1, 5: 1}
 
 

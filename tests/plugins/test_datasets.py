@@ -20,7 +20,8 @@ import pytest
 import torch
 from PIL import EpsImagePlugin, Image
 from zoo_datasets import plugin
-from zoo_datasets.folder import CACHE_EDITION, folder
+from zoo_datasets.folder import folder
+from zoo_datasets.judging import CACHE_EDITION
 from zoo_datasets.scenes import scenes
 from zoo_datasets.splitting import lot, members
 from zoo_datasets.torchvision import image_set
@@ -68,7 +69,7 @@ def test_the_plugin_names_factories_that_exist() -> None:
             offered[name] = target
 
     plugin.zoo_components(Register())  # type: ignore[arg-type]
-    assert sorted(offered) == ["folder", "scenes", "torchvision"]
+    assert sorted(offered) == ["folder", "scenes", "shards", "torchvision"]
     for target in offered.values():
         module, _, attribute = target.partition(":")
         factory: Callable[..., Any] = getattr(__import__(module, fromlist=[attribute]), attribute)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,7 @@ NEEDS: dict[str, dict[str, str]] = {
     "kid": {"net": "test_resnet", "weights": "random"},
     "lpips": {"weights": "random"},
     "folder": {"path": "photos"},
+    "shards": {"path": "photos.tar"},
     "torchvision": {"name": "FakeData"},
     "wandb": {"mode": "offline"},
 }
@@ -96,6 +98,13 @@ def test_component_keeps_its_contract(component: Component, photos: Path, monkey
     results = checks.run(subject, leave_out=[networks.compiled])
     assert [result for result in results if result.verdict == "failed"] == []
     assert [result for result in results if result.verdict == "noted" and result.check not in NOTES] == []
+
+
+@pytest.fixture(autouse=True)
+def shard(photos: Path) -> None:
+    """The same photographs in a tar file."""
+    with tarfile.open("photos.tar", "w") as archive:
+        archive.add(photos, ".")
 
 
 Parts = tuple[Component, Component | None, Component]

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 from sites import python, zoo_, zoo_each
 from typer.testing import CliRunner
 
 from zoo.cli.main import app
+from zoo.errors import INTERRUPTED
 from zoo.model import read_about
 from zoo.photo import read_rgb
 
@@ -119,7 +124,56 @@ def test_all_of_it_is_shown_checked_trained_and_colours(site: Path, photos: Path
     assert not Path("elsewhere").exists()
 
 
+def write_tars() -> None:
+    """The folder tars, with three files."""
+    Path("tars").mkdir()
+    for number in range(3):
+        with tarfile.open(f"tars/{number}.tar", "w") as archive:
+            for place in range(4):
+                coarse = np.random.default_rng(4 * number + place).integers(0, 256, (4, 5, 3), dtype=np.uint8)
+                Image.fromarray(coarse).resize((48, 40), Image.Resampling.BICUBIC).save(f"{place}.png")
+                archive.add(f"{place}.png")
+                archive.add(__file__, f"{place}.txt")
+
+
+def test_a_stream_of_theirs_goes_on_and_a_tracker_ends_it(odd_site: Path) -> None:
+    write_tars()
+    parts = "--gen unet-shallow:base=4,norm=none,dropout=false --critic none --loss l1"
+    small = "--size 32 --batch 2 --device cpu --set threads=1 --set precision=float32 --set val_every=2"
+    run = ["run", *f"{parts} {small} --set val_images=2 --set lr_decay=0".split()]
+    stream = ["--data", "odd-tars:buffer=5"]
+    stopped, runs, endless, whole, half, resumed, hints, clips = zoo_each(
+        [*run, *stream, "--steps", "900", "--name", "stopped", "--track", "odd-enough:step=4"],
+        ["runs"],
+        [*run, *stream, "--epochs", "2", "--name", "endless"],
+        [*run, *stream, "--set", "workers=0", "--steps", "5", "--name", "whole"],
+        [*run, *stream, "--set", "workers=1", "--steps", "3", "--name", "half"],
+        ["resume", "runs/half", "--extend", "--steps", "5"],
+        [*run, "--data", "odd-hints", "--steps", "2", "--name", "hints"],
+        [*run, "--data", "odd-clips:frames=2", "--steps", "2", "--name", "clips"],
+        site=odd_site,
+    )
+    info = json.loads(Path("runs/stopped/run.json").read_text())
+    assert stopped.returncode == INTERRUPTED, stopped.stderr
+    assert 4 <= info["progress"]["steps"] < 900
+    assert info["photographs"]["train"] is None
+    reason = r"the listener odd-enough asked for it: \d+ is good enough"
+    assert re.fullmatch(reason, info["reason"])
+    assert re.search(f"stopped: {reason}", " ".join((stopped.stdout + stopped.stderr).split()))
+    assert re.search(reason, runs.stdout)
+    assert endless.returncode == 2
+    assert "does not say how many photographs make an epoch, so epochs means nothing" in " ".join(
+        endless.stderr.split()
+    )
+    for trained in (whole, half, resumed, hints, clips):
+        assert trained.returncode == 0, trained.stderr
+    name = "last.safetensors"
+    mine, theirs = (load_file(f"runs/{run}/{name}") for run in ("whole", "half"))
+    assert all(torch.equal(value, theirs[key]) for key, value in mine.items())
+
+
 def test_an_augmentation_and_an_optimizer_of_theirs(odd_site: Path, photos: Path) -> None:
+    write_tars()
     parts = "--gen unet-shallow:base=4,norm=none,dropout=false --critic patch:base=4,layers=1,norm=none"
     theirs = "--augment flip+odd-lamp:most=0.8+crop --optimizer odd-sgd:bias_lr=0.25 --lr 0.05 --set lr_decay=0"
     small = "--data scenes:side=48,length=10,val=4 --size 32 --batch 4 --device cpu --set workers=0 --set threads=1"

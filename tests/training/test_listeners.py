@@ -18,11 +18,14 @@ import pytest
 import torch
 from tiny import Notes, same, tiny, weights
 
-from zoo import Run, UsageError, hookimpl, registry, train
+from zoo import Run, RunInfo, UsageError, hookimpl, registry, train
 from zoo.registry import Registry, hookspecs
 from zoo.registry.plugins import Plugin, make_hooks
 from zoo.training import listeners, resume
 from zoo.training.objective import Objective
+from zoo.training.trainer import Trainer
+
+REGISTRY = registry.get
 
 
 class Heard:
@@ -163,6 +166,72 @@ def test_the_examples_of_the_hooks_page_follow_a_run(listening: Any, monkeypatch
         "finished after 10 steps\n",
     ):
         assert line in text
+
+
+class Impatient:
+    """Asks a run to stop, at some step."""
+
+    def __init__(self, at: int = 10, reason: str = "seen  enough\nof it") -> None:
+        self.at, self.reason = at, reason
+
+    @hookimpl
+    def zoo_metrics(self, run: RunInfo, step: int) -> None:
+        if step >= self.at:
+            run.request_stop(self.reason)
+            time.sleep(0.05)
+            run.request_stop("another reason")
+
+
+def patiently(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let steps wait for listeners."""
+    step = Trainer.step
+
+    def slow(self: Trainer, *about: Any) -> Any:
+        time.sleep(0.02)
+        return step(self, *about)
+
+    monkeypatch.setattr(Trainer, "step", slow)
+
+
+def test_one_may_ask_for_a_stop(listening: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    patiently(monkeypatch)
+    notes, heard = Notes(), Heard()
+    listening(impatient=make_hooks(Impatient()), heard=heard.hooks())
+    run = train(tiny(steps=200, val_every=5, lr_decay=0), name="mine", callback=notes)
+    assert run.info["state"] == "interrupted"
+    assert run.info["reason"] == "the listener impatient asked for it: seen enough of it"
+    assert notes.heard[-2:] == ["stopped: the listener impatient asked for it: seen enough of it", "interrupted"]
+    assert heard.events[-1][1]["state"] == "interrupted"
+    steps = run.info["progress"]["steps"]
+    assert 10 <= steps < 100
+    # It goes on from there, with nothing lost, to an end of its own.
+    monkeypatch.setattr(registry, "get", REGISTRY)
+    resume(run, steps=steps + 5)
+    assert run.info["state"] == "finished"
+    assert run.info["reason"] is None
+    assert same(weights(run), weights(train(tiny(steps=steps + 5, val_every=5, lr_decay=0), name="whole")))
+
+
+def test_a_stop_that_comes_too_late_changes_nothing(listening: Any) -> None:
+    impatient = Impatient(at=4)
+    listening(impatient=make_hooks(impatient))
+    run = train(tiny(steps=4, val_every=10), name="mine")
+    assert run.info["state"] == "finished"
+    assert run.info["reason"] is None
+    RunInfo("mine", run.path, {}).request_stop("of no run")
+
+
+def test_the_listener_of_the_hooks_page_ends_a_run_that_no_longer_learns(
+    listening: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patiently(monkeypatch)
+    page = (Path(__file__).parents[2] / "docs" / "hooks.md").read_text(encoding="utf-8")
+    diary = types.ModuleType("diary")
+    for block in re.findall(r"<!-- run -->\n```python\n(.*?)```", page, re.DOTALL):
+        exec(block, vars(diary))
+    listening(patience=make_hooks(diary.Patience(validations=1)))
+    run = train(tiny(steps=100, val_every=2, lr=1e-12), name="mine")
+    assert run.info["reason"] == "the listener patience asked for it: no better for 1 validations"
 
 
 # ------------------------------------------------------------------------------------------------- trackers

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from zoo.data.batch import Batch
 from zoo.errors import UsageError
-from zoo.photo.scaling import resize
 from zoo.registry import Part
 from zoo.registry.offers import Component
 
@@ -38,21 +39,15 @@ class Augmentations:
         # How many numbers each of them draws: always as many.
         self._widths = [len(_drawn(component, made, np.random.default_rng(0))) for component, made in self._made]
 
-    def crop(self, photo: Tensor, size: int, rng: np.random.Generator) -> tuple[Tensor, list[float]]:
-        """Cut a square out of a photograph, resize it, and draw what is random about it.
-
-        Args:
-            photo: uint8 (3, H, W). Smaller ones than `size` are enlarged.
-            size: side of the result in pixels.
-            rng: decides.
+    def frame(self, height: int, width: int, rng: np.random.Generator) -> tuple[tuple[int, int, int], list[float]]:
+        """Choose the square of a photograph of this size that is learned from, and draw what is random about it.
 
         Returns:
-            uint8 (3, size, size), and the numbers for `__call__`.
+            Top, left and side in pixels of the photograph, and the numbers for `__call__`.
 
         Raises:
             ZooError: one of them breaks its contract.
         """
-        height, width = photo.shape[1:]
         top, left, side = (0, 0, 0) if self._framed else _largest_square(height, width, rng)
         numbers: list[float] = []
         for (component, made), count in zip(self._made, self._widths, strict=True):
@@ -62,7 +57,7 @@ class Augmentations:
             if len(drawn) != count:
                 raise component.broken(f"draw(…) returns {len(drawn)} numbers, and {count} before: always as many")
             numbers += drawn
-        return resize(photo[:, top : top + side, left : left + side], size, size), numbers
+        return (top, left, side), numbers
 
     @torch.no_grad()
     def __call__(self, lightness: Tensor, chroma: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
@@ -71,7 +66,7 @@ class Augmentations:
         Args:
             lightness: float32 (N, 1, H, W).
             chroma: float32 (N, 2, H, W).
-            drawn: (N, …), what `crop` returned with each.
+            drawn: (N, …), what `frame` returned with each.
 
         Returns:
             Lightness and chroma of the same shapes.
@@ -83,6 +78,25 @@ class Augmentations:
             if callable(made):
                 lightness, chroma = checked_pictures(made(lightness, chroma, numbers), component, lightness, chroma)
         return lightness, chroma
+
+    @torch.no_grad()
+    def moved(self, batch: Batch) -> Batch:
+        """Do to extras that have the photographs' pixels what moves those, where an augmentation says how.
+
+        Args:
+            batch: as it was loaded, on whatever device.
+
+        Raises:
+            ZooError: one of them breaks its contract.
+        """
+        if batch.drawn is None or not batch.aligned:
+            return batch
+        extras = dict(batch.extras)
+        for (component, made), numbers in zip(self._made, torch.split(batch.drawn, self._widths, dim=1), strict=True):
+            if hasattr(made, "extra"):
+                for name in batch.aligned:
+                    extras[name] = checked_extra(made.extra(extras[name], numbers), component, extras[name])
+        return replace(batch, extras=extras)
 
 
 def checked_window(window: Any, component: Component, height: int, width: int) -> tuple[int, int, int]:
@@ -114,6 +128,18 @@ def checked_pictures(found: Any, component: Component, lightness: Tensor, chroma
         if not isinstance(tensor, Tensor) or tensor.shape != before.shape or tensor.dtype != before.dtype:
             what = f"{tensor.dtype} {tuple(tensor.shape)}" if isinstance(tensor, Tensor) else type(tensor).__name__
             raise component.broken(f"it returns as {name} {what}, expected {before.dtype} {tuple(before.shape)}")
+    return found
+
+
+def checked_extra(found: Any, component: Component, before: Tensor) -> Tensor:
+    """Return what an augmentation made of an extra, if it is of its shape.
+
+    Raises:
+        ZooError: it is something else.
+    """
+    if not isinstance(found, Tensor) or found.shape != before.shape or found.dtype != before.dtype:
+        what = f"{found.dtype} {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+        raise component.broken(f"extra(…) returns {what}, expected {before.dtype} {tuple(before.shape)}")
     return found
 
 

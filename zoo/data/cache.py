@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import math
 import mmap
 import multiprocessing
 import os
 from contextlib import suppress
+from itertools import accumulate
 
 import torch
 from torch import Tensor
 
+from zoo.data.crops import taken_apart
 from zoo.device import free_memory
-from zoo.registry.contracts import PhotoDataset
+from zoo.registry.contracts import Item, PhotoDataset
 
 _SHARE = 0.25
 """Of the free memory, for all processes of this machine that train together."""
@@ -38,34 +42,64 @@ class CachedPhotos:
         self._limit = limit
         # Not torch's shared memory: containers have little of it, and a process that writes beyond its end dies.
         self._bytes = torch.frombuffer(mmap.mmap(-1, limit), dtype=torch.uint8)
-        # Where each photograph begins, its height and its width; a height of 0: not here.
-        self._places = torch.frombuffer(mmap.mmap(-1, 24 * len(photos)), dtype=torch.int64).view(-1, 3)
+        # Where each photograph begins, and the length of what says what is there; a length of 0: not here.
+        self._places = torch.frombuffer(mmap.mmap(-1, 16 * max(1, len(photos))), dtype=torch.int64).view(-1, 2)
         self._used = multiprocessing.get_context().Value("q", 0)
 
     def __len__(self) -> int:
         """As many as there are."""
         return len(self._photos)
 
-    def __getitem__(self, index: int) -> Tensor:
-        """Return a photograph, uint8 (3, H, W). It must not be written to."""
+    def __getitem__(self, index: int) -> Item:
+        """Return a photograph with what comes with it. It must not be written to."""
         with self._used.get_lock():
-            start, height, width = self._places[index].tolist()
-        if height:
-            return self._bytes[start : start + 3 * height * width].view(3, height, width)
-        photo = self._photos[index]
+            start, length = self._places[index].tolist()
+        if length:
+            return self._kept(start, length)
+        item = self._photos[index]
+        photo, extras = taken_apart(item)
+        tensors = {"": photo, **extras}
+        about = json.dumps([[name, *_form(tensor)] for name, tensor in tensors.items()]).encode()
+        sizes = [_padded(len(about)), *(_padded(tensor.nbytes) for tensor in tensors.values())]
         with self._used.get_lock():
             start = self._used.value
-            if start + photo.numel() > self._limit:
-                return photo
-            self._used.value += photo.numel()
-        self._bytes[start : start + photo.numel()] = photo.flatten()
+            if start + sum(sizes) > self._limit:
+                return item
+            self._used.value += sum(sizes)
+        data = [torch.frombuffer(bytearray(about), dtype=torch.uint8), *map(_bytes_of, tensors.values())]
+        for place, piece in zip(accumulate(sizes, initial=start), data, strict=False):
+            self._bytes[place : place + len(piece)] = piece
         with self._used.get_lock():
-            self._places[index] = torch.tensor([start, *photo.shape[1:]])
-        return photo
+            self._places[index] = torch.tensor([start, len(about)])
+        return item
+
+    def _kept(self, start: int, length: int) -> Item:
+        tensors: dict[str, Tensor] = {}
+        place = start + _padded(length)
+        for name, kind, shape in json.loads(self._bytes[start : start + length].numpy().tobytes()):
+            dtype: torch.dtype = getattr(torch, kind)
+            size = math.prod(shape) * dtype.itemsize
+            tensors[name] = self._bytes[place : place + size].view(dtype).view(shape)
+            place += _padded(size)
+        photo = tensors.pop("")
+        return (photo, tensors) if tensors else photo
 
     def __reduce__(self) -> tuple[object, ...]:
         """Send the photographs alone to another process: memory cannot be sent."""
         return _itself, (self._photos,)
+
+
+def _form(tensor: Tensor) -> tuple[str, list[int]]:
+    return str(tensor.dtype).removeprefix("torch."), list(tensor.shape)
+
+
+def _bytes_of(tensor: Tensor) -> Tensor:
+    return tensor.contiguous().flatten().view(torch.uint8)
+
+
+def _padded(size: int) -> int:
+    """Bytes up to where a tensor of any type may begin."""
+    return size + -size % 16
 
 
 def _itself(photos: PhotoDataset) -> PhotoDataset:

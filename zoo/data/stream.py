@@ -13,37 +13,33 @@ import signal
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from itertools import count, pairwise
-from typing import TypeAlias
+from typing import Any
 from weakref import WeakSet
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, get_worker_info
+from torch.utils.data import DataLoader, Dataset
 
 from zoo.data.augmentation import Augmentations
 from zoo.data.batch import Batch
+from zoo.data.crops import Crop, Loaded, collated, cropped
+from zoo.data.sequence import Sequence
 from zoo.errors import ZooError
 from zoo.files import explain_os_error
 from zoo.registry.contracts import PhotoDataset
 
 _MAX_BAD_IN_A_ROW = 20
-_Crop: TypeAlias = tuple[Tensor, list[str], list[float]]
-"""A crop, what went wrong on the way to it, and what was drawn for it."""
-_Loaded: TypeAlias = "tuple[Tensor | NDArray[np.uint8], list[str], NDArray[np.float32]]"
-"""A batch as it travels: photos, problems and what was drawn."""
 
 
-class Stream(Dataset[_Crop]):
+class Stream(Dataset[Crop]):
     """Training crops by position."""
 
     def __init__(self, photos: PhotoDataset, *, size: int, augment: Augmentations, seed: int) -> None:
         self.photos, self.size, self.augment, self.seed = photos, size, augment, seed
         self._order: tuple[int, list[int]] = (-1, [])
 
-    def __getitem__(self, position: int) -> _Crop:
-        """Return the crop at a position, uint8 (3, size, size), what went wrong on the way, and what was drawn for it.
+    def __getitem__(self, position: int) -> Crop:
+        """Return the crop at a position.
 
         Raises:
             ZooError: many photographs in a row cannot be read: the folder is gone, rather than one file damaged.
@@ -60,8 +56,7 @@ class Stream(Dataset[_Crop]):
                 if len(problems) == min(_MAX_BAD_IN_A_ROW, len(self.photos)):
                     raise ZooError(f"no photograph can be read any more; the last error: {error}") from error
                 index = (index + 1) % len(self.photos)
-        crop, drawn = self.augment.crop(photo, self.size, rng)
-        return crop, problems, drawn
+        return cropped(photo, self.size, self.augment, rng, problems)
 
     def _index(self, position: int) -> int:
         epoch, place = divmod(position, len(self.photos))
@@ -72,25 +67,39 @@ class Stream(Dataset[_Crop]):
 
 
 def batches(
-    stream: Stream, *, batch: int, start: int, workers: int, device: torch.device, rank: int = 0, world_size: int = 1
+    stream: Stream | Sequence,
+    *,
+    batch: int,
+    start: int,
+    workers: int,
+    device: torch.device,
+    rank: int = 0,
+    world_size: int = 1,
 ) -> Iterator[Batch]:
     """Return batches without end, from a position on, their photos on the device.
 
     Args:
-        stream: where the crops come from.
+        stream: where the crops come from; one that is read from its beginning on has at most one process that loads.
         batch: crops per batch.
         start: position of the first crop, in images seen so far.
         workers: processes that load; 0 loads in this one.
         device: where the photos go, as uint8.
         rank: of `world_size` processes that share the stream: each takes its own part of every `world_size * batch`
-            crops.
+            crops. Of a stream's photographs r, r + w, …, so that each may read on to the next one.
         world_size: see `rank`.
     """
-    loader = DataLoader(
-        stream,
-        batch_sampler=_Positions(start + rank * batch, batch, step=world_size * batch),
+    if isinstance(stream, Sequence):
+        # One alone may read what comes one after another.
+        workers = min(workers, 1)
+        source: dict[str, Any] = {
+            "dataset": stream.dealt(batch, start, rank, world_size), "batch_size": None, "collate_fn": _as_it_is,
+        }  # fmt: skip
+    else:
+        places = _Positions(start + rank * batch, batch, step=world_size * batch)
+        source = {"dataset": stream, "batch_sampler": places, "collate_fn": collated}
+    loader: DataLoader[Any] = DataLoader(
+        **source,
         num_workers=workers,
-        collate_fn=_collate,
         pin_memory=device.type == "cuda",
         prefetch_factor=4 if workers else None,
         # A loader draws a seed when it starts: not from the random state that dropout depends on.
@@ -107,15 +116,15 @@ def loader_died(error: BaseException) -> bool:
     return str(error).startswith(_DIED)
 
 
-def _fed(loader: DataLoader[_Crop], device: torch.device) -> Generator[Batch]:
+def _fed(loader: DataLoader[Any], device: torch.device) -> Generator[Batch]:
     if device.type == "cuda":
         yield from _copied_ahead(loader, device)
     else:
-        for photos, problems, drawn in _loaded(loader):
-            yield Batch(torch.as_tensor(photos).to(device), torch.as_tensor(drawn).to(device), problems=tuple(problems))
+        for loaded in _loaded(loader):
+            yield loaded.batch(device)
 
 
-def _loaded(loader: DataLoader[_Crop]) -> Iterator[_Loaded]:
+def _loaded(loader: DataLoader[Any]) -> Iterator[Loaded]:
     """Yield what loaders load, and leave none of them behind."""
     others = set(multiprocessing.active_children())
     try:
@@ -148,15 +157,14 @@ def _loaded(loader: DataLoader[_Crop]) -> Iterator[_Loaded]:
                 process.kill()
 
 
-def _copied_ahead(loader: DataLoader[_Crop], device: torch.device) -> Iterator[Batch]:
+def _copied_ahead(loader: DataLoader[Any], device: torch.device) -> Iterator[Batch]:
     """Copy each batch to the GPU in a stream of its own, while the step before it computes."""
     copying = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def copied() -> Iterator[tuple[Batch, torch.cuda.Event]]:
-        for photos, problems, drawn in _loaded(loader):
+        for loaded in _loaded(loader):
             with torch.cuda.stream(copying):
-                there = [torch.as_tensor(one).to(device, non_blocking=True) for one in (photos, drawn)]
-                batch = Batch(there[0], there[1], problems=tuple(problems))
+                batch = loaded.batch(device, non_blocking=True)
             yield batch, copying.record_event()
 
     for (batch, arrived), _next in pairwise(copied()):
@@ -189,28 +197,11 @@ class _Positions:
         return (list(range(first, first + self.batch)) for first in count(self.start, self.step))
 
 
+def _as_it_is(loaded: Loaded) -> Loaded:
+    return loaded
+
+
 def _leave_signals_to_the_trainer(_worker: int) -> None:
     # Ctrl-C reaches every process of the terminal: the trainer finishes its step and then ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-
-
-def _collate(items: list[_Crop]) -> _Loaded:
-    photos = torch.stack([photo for photo, _, _ in items])
-    problems = [problem for _, found, _ in items for problem in found]
-    # A few numbers go by the pipe.
-    drawn = np.array([drawn for _, _, drawn in items], dtype=np.float32)
-    return photos if get_worker_info() is None else _ready_to_travel(photos), problems, drawn
-
-
-def _ready_to_travel(photos: Tensor) -> Tensor | NDArray[np.uint8]:
-    """Move a batch to shared memory, through which it reaches the trainer; where that is full, it goes by a pipe.
-
-    Containers have little of it. Moved later, by the thread that sends, the batch would be lost without a word.
-    """
-    try:
-        photos.share_memory_()  # type: ignore[no-untyped-call]
-    except RuntimeError:
-        array: NDArray[np.uint8] = photos.numpy()
-        return array
-    return photos

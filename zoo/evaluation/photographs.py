@@ -15,6 +15,7 @@ from zoo.photo import find_photos, read_rgb
 from zoo.recipe import Recipe
 from zoo.registry import Part
 from zoo.registry.contracts import LeftOut, Progress, Split
+from zoo.registry.made import is_stream
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -170,10 +171,13 @@ def _in_data_set(part: Part, split: Split, progress: Progress | None) -> Found:
 
 def _of_split(part: Part, split: Split, progress: Progress | None) -> Photographs:
     made: Any = part.make(split=split, progress=progress)
+    if is_stream(made):
+        raise UsageError(f"{part.brief} is a stream: what is measured needs photographs that have a number")
     names = [as_text(str(name)) for name in itertools.islice(_names(made), len(made))]
 
     def read(index: int) -> Tensor:
-        photo: Tensor = made[index]
+        item = made[index]
+        photo: Tensor = item[0] if isinstance(item, tuple) and item else item
         shape, kind = tuple(getattr(photo, "shape", ())), str(getattr(photo, "dtype", type(photo).__name__))
         if kind != "torch.uint8" or len(shape) != 3 or shape[0] != 3:
             raise part.component.broken(f"photograph {index} is {kind} {shape}, expected torch.uint8 (3, H, W)")

@@ -6,6 +6,7 @@ short is an error: it is never filled up with grey.
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 from collections.abc import Iterator
@@ -72,11 +73,29 @@ def read_rgb(path: str | os.PathLike[str], *, min_side: int | None = None) -> Te
     Raises:
         PhotoError: the file cannot be read, or is damaged.
     """
+    path = Path(path)
+    with _opened(path) as image:
+        return _rgb(image, path, min_side)
+
+
+def decode_rgb(data: bytes, name: str, *, min_side: int | None = None) -> Tensor:
+    """Read a photograph for training from the bytes of its file; otherwise as `read_rgb`.
+
+    Args:
+        data: The file's content.
+        name: What errors call it.
+        min_side: See `read_rgb`.
+    """
+    path = Path(name)
+    with _opened_picture(path, io.BytesIO(data), len(data)) as image:
+        return _rgb(image, path, min_side)
+
+
+def _rgb(image: Image.Image, path: Path, min_side: int | None) -> Tensor:
     import numpy as np
     import torch
 
-    path = Path(path)
-    with _opened(path) as image, _explained(path, image.size):
+    with _explained(path, image.size):
         if min_side is not None:
             # libjpeg then leaves out what would be scaled away. It never goes below what is asked for.
             image.draft(image.mode, (min_side, min_side))
@@ -157,16 +176,21 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
             raise PhotoError(f"cannot read {path}: that is a pipe, a socket or a device, not a photograph")
         file = path.open("rb")
-    with file:
-        with _explained(path), quiet():
-            if os.fstat(file.fileno()).st_size == 0:
-                raise PhotoError(f"cannot read {path}: the file is empty")
-            try:
-                image = open_picture(file)
-            except Image.DecompressionBombError as error:
-                raise PhotoError(_too_large(path, file)) from error
-        with image:
-            yield image
+    with file, _opened_picture(path, file, os.fstat(file.fileno()).st_size) as image:
+        yield image
+
+
+@contextmanager
+def _opened_picture(path: Path, file: BinaryIO, size: int) -> Iterator[Image.Image]:
+    with _explained(path), quiet():
+        if size == 0:
+            raise PhotoError(f"cannot read {path}: the file is empty")
+        try:
+            image = open_picture(file)
+        except Image.DecompressionBombError as error:
+            raise PhotoError(_too_large(path, file)) from error
+    with image:
+        yield image
 
 
 def _load(image: Image.Image) -> None:

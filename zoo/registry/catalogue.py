@@ -51,9 +51,7 @@ class Layer(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    default: str | None = Field(
-        None, description="the recipe of `zoo run` where none is named"
-    )
+    default: str | None = Field(None, description="the recipe of `zoo run` where none is named")
     base: str | None = Field(
         None, description="the recipe that fills in the rest where a generator, a critic or a loss is named; or default"
     )

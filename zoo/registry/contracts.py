@@ -28,12 +28,15 @@ not options: zoo fills them in, if the factory has them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+Item: TypeAlias = "Tensor | tuple[Tensor, Mapping[str, Tensor]]"
+"""A photograph as a data set hands it out, alone or with what it knows besides, by name: see `PhotoDataset`."""
 
 Measured: TypeAlias = "Tensor | float | Mapping[str, Tensor | float]"
 """What a metric returns: a number, or several by name. {"effective": 3.2} of `bins` is measured as `bins.effective`."""
@@ -117,6 +120,7 @@ class Generator(Protocol):
       picture's own, which depends on the picture and a seed alone.
     - `hints`: (N, 3, H, W), colours that somebody gave: a mask in {0, 1}, and a*/110 and b*/110 where it is 1, else 0.
       In training they are drawn from the originals, in validation none is given.
+    - `frames`: how many pictures of the N belong to each clip, one after another; 1 for photographs, and in use.
     - any other one WITHOUT a default is an extra: what the data set hands over under that name, (N, …). In use it is
       an RGB picture, (N, 3, H, W) in [0, 1]. One that has a default keeps it.
 
@@ -201,6 +205,14 @@ class SetMetric(Metric, Protocol):
 class PhotoDataset(Protocol):
     """Photographs by index. zoo does the cropping, the augmenting and the colour conversion.
 
+    What it knows of a photograph besides is the second part of a tuple, **extras** by name: (photo, {"mask": mask}).
+    They reach whoever asks for them by these names. An extra (C, H, W) with the photograph's own H and W is cropped
+    with it, and resized: floating-point tensors, and uint8 ones of three channels, as photographs are; all others, such
+    as masks, by taking the nearest pixel. Any other has always the same shape. Names and types are the same for all.
+
+    A **clip** is (T, 3, H, W) in the place of a photograph, T the same for all of them: its frames are cropped and
+    augmented alike. An extra of a clip may be (T, C, H, W).
+
     Optional attributes: `fingerprint` (str, the same for the same photographs; kept in the model file) and
     `left_out` (a list of `LeftOut`: files that were found and are not used).
     """
@@ -208,8 +220,31 @@ class PhotoDataset(Protocol):
     def __len__(self) -> int:
         """How many photographs make an epoch."""
 
-    def __getitem__(self, index: int) -> Tensor:
+    def __getitem__(self, index: int) -> Item:
         """uint8 (3, H, W), sRGB, H and W at least 16. The same index always returns the same photograph."""
+
+
+class PhotoStream(Protocol):
+    """Photographs one after another, where they have no numbers: a data set with `__iter__` and without `__getitem__`.
+
+    It may never end, or end: then it is iterated over again, and each round is an epoch. `__len__`, which it may have,
+    says how many make one. Its state is what JSON can say. After an item was handed out, `state_dict()` says where
+    the next one comes from, so whatever counts is counted before the `yield`. `__iter__` goes on from the state that
+    it has: that in which it was made, one that was loaded, or that after the item before.
+
+    One process reads it at a time, and its order is that of the training: it shuffles itself. A photograph that cannot
+    be read may be left out, or raise `ZooError` or `OSError` once the state is beyond it. Optional attributes are as
+    for `PhotoDataset`.
+    """
+
+    def __iter__(self) -> Iterator[Item]:
+        """Yield photographs, as `PhotoDataset.__getitem__` returns them."""
+
+    def state_dict(self) -> Any:
+        """Return all that the next photographs depend on, beside the options."""
+
+    def load_state_dict(self, state: Any) -> object:
+        """Take up what `state_dict` returned, here or in another process."""
 
 
 class Augmentation(Protocol):
@@ -228,6 +263,12 @@ class Augmentation(Protocol):
 
     and returns the top, the left and the side of a square of the photograph, in its pixels; it may then do without
     being called. Both methods run in other processes, so it must survive pickling.
+
+    One that moves pixels moves those of a data set's extras, too: a method
+
+        def extra(self, tensor: Tensor, drawn: Tensor) -> Tensor
+
+    takes (N, C, H, W) of any type and returns the same shape and type. Without it, extras stay as they are.
     """
 
     def __call__(self, lightness: Tensor, chroma: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:

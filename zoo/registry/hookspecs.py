@@ -121,7 +121,10 @@ OFFERS = frozenset({"zoo_components", "zoo_commands"})
 
 @hookspec
 def zoo_run_started(run: RunInfo, step: int) -> None:
-    """Follow a run from here on. `step` were taken before: 0, or those up to a resumed run's checkpoint."""
+    """Follow a run from here on. `step` were taken before: 0, or those up to a resumed run's checkpoint.
+
+    `run.request_stop(reason)`, here and in every other event, asks it to stop at its next step, as Ctrl-C does.
+    """
 
 
 @hookspec

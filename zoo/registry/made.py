@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 from zoo.errors import BrokenContractError
-from zoo.registry.contracts import SetMetric
+from zoo.registry.contracts import PhotoStream, SetMetric
 from zoo.registry.offers import Component
 
 
@@ -19,8 +20,7 @@ def what_is_wrong(made: Any, component: Component) -> str:
         case "loss":
             return _of_loss(made, what, component.adversarial)
         case "dataset":
-            lacking = [method for method in ("__len__", "__getitem__") if not hasattr(made, method)]
-            return f"{what} is no data set: it lacks {lacking[0]}" if lacking else ""
+            return _of_dataset(made, what)
         case "augmentation":
             return "" if callable(made) or hasattr(made, "window") else f"{what} cannot be called, nor has it a window"
         case "optimizer":
@@ -32,6 +32,14 @@ def what_is_wrong(made: Any, component: Component) -> str:
         case "tracker":
             # Its hooks are looked for when it begins to listen.
             return ""
+
+
+def is_stream(made: Any) -> TypeGuard[PhotoStream]:
+    """Whether a data set has no photographs by number, but hands them out one after another."""
+    # torch's own base class has a `__getitem__` that raises.
+    kinds = sys.modules.get("torch.utils.data")
+    iterable = kinds is not None and isinstance(made, kinds.IterableDataset)
+    return hasattr(made, "__iter__") and (iterable or not hasattr(made, "__getitem__"))
 
 
 def is_set_metric(made: Any) -> TypeGuard[SetMetric]:
@@ -61,6 +69,13 @@ def _number(value: Any, it_returns: str) -> float:
         shape = getattr(value, "shape", None)
         what = type(value).__name__ if shape is None else f"a tensor of shape {tuple(shape)}"
         raise BrokenContractError(f"{it_returns} {what}, expected one number") from None
+
+
+def _of_dataset(made: Any, what: str) -> str:
+    stream = is_stream(made)
+    needed = ("state_dict", "load_state_dict") if stream else ("__len__", "__getitem__")
+    lacking = [method for method in needed if not hasattr(made, method)]
+    return f"{what} is no {'stream' if stream else 'data set'}: it lacks {lacking[0]}" if lacking else ""
 
 
 def _of_metric(made: Any, what: str) -> str:

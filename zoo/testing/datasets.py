@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import os
@@ -14,62 +15,65 @@ from multiprocessing.reduction import ForkingPickler
 from pkgutil import resolve_name
 from typing import Any
 
-import torch
 from PIL import Image
-from torch import Tensor
 from torch.utils.data import DataLoader
 
+from zoo.data.crops import taken_apart
 from zoo.errors import ZooError, one_line
 from zoo.photo.colourless import GREY, TONED, colourless
+from zoo.registry.made import is_stream, what_is_wrong
+from zoo.registry.offers import Component
 from zoo.registry.options import as_text, check_options
 from zoo.registry.plugins import ADDED
+from zoo.testing.streams import First, equal, first_items, form, length_in_words, picture_of, some, state_restored
 from zoo.testing.subject import ContractError, Note, Subject, expect, short
 from zoo.testing.temporary import import_string
 
 SECONDS = 15.0
 """How long the photographs of a split are looked at."""
-_SMALLEST_PHOTO = 16
 _PATIENCE = 250.0
 """Seconds that another process may take to make a data set."""
 
 
 def dataset_made(subject: Subject) -> str:
     """Both splits can be made, and there is something to train on."""
-    for method in ("__len__", "__getitem__"):
-        expect(
-            hasattr(subject.made, method),
-            f"what the factory returns ({type(subject.made).__name__}) is no data set: it lacks {method}",
-        )
-    train, val = len(subject.made), len(subject.make(split="val"))
-    expect(train > 0, "it holds no photograph to train on")
-    text = f"{train:,} photographs for training, {val:,} for validation"
-    return text if val else Note(f"{text}: validation images will be ones that it trained on")
+    problem = what_is_wrong(subject.made, subject.component or Component("it", "", "", "", "", "", "dataset"))
+    expect(not problem, problem)
+    val = subject.make(split="val")
+    text = f"{length_in_words(subject.made)} for training, {length_in_words(val)} for validation"
+    expect(_any(subject.made), "it holds no photograph to train on")
+    return text if _any(val) else Note(f"{text}: validation images will be ones that it trained on")
 
 
 def photographs(subject: Subject) -> str:
     """A photograph is uint8 (3, H, W), 16 pixels at least, and has colours: all, or as many as there is time for."""
     said = []
     notes = []
+    alike, frames, extras = form(), 0, dict[str, None]()
     for split in ("train", "val"):
         dataset = subject.made if split == "train" else subject.make(split="val")
         looked_at, unread, grey, toned, start = 0, 0, 0, 0, time.perf_counter()
-        for index in _spread(len(dataset)):
+        seconds = 0.0
+        for name, item in _items(dataset):
             if (seconds := time.perf_counter() - start) > SECONDS:
                 break
-            try:
-                photo = dataset[index]
-            except ZooError:  # another one stands in for it
+            if item is None:
                 unread += 1
                 continue
-            _check_photograph(photo, f"photograph {index}{' of val' * (split == 'val')}")
+            item = alike.checked(item, f"{name}{' of val' * (split == 'val')}")
+            extras |= dict.fromkeys(taken_apart(item)[1])
+            frames = len(taken_apart(item)[0]) if taken_apart(item)[0].ndim == 4 else 0
             looked_at += 1
-            why = colourless(Image.fromarray(photo.permute(1, 2, 0).cpu().numpy()))
+            why = colourless(Image.fromarray(picture_of(item).permute(1, 2, 0).cpu().numpy()))
             grey += why == GREY
             toned += why == TONED
-        if not len(dataset):
+        if not looked_at + unread:
             continue
         expect(looked_at, f"none of {unread} photographs of {split} could be read")
-        which = "all" if looked_at == len(dataset) else f"{looked_at:,} of {len(dataset):,}"
+        if is_stream(dataset):
+            which = f"the first {looked_at:,}"
+        else:
+            which = "all" if looked_at == len(dataset) else f"{looked_at:,} of {len(dataset):,}"
         expect(
             grey < looked_at,
             f"{looked_at:,} photographs of {split} were looked at, and none has colours: there is nothing to learn",
@@ -79,19 +83,10 @@ def photographs(subject: Subject) -> str:
             notes.append(f"{unread:,} of {split} cannot be read")
         if grey + toned > looked_at / 2:
             notes.append(f"of {split}, {grey:,} have no colours and {toned:,} those that follow from their lightness")
-    text = f"uint8 (3, H, W): {'; '.join(said)}"
+    shape = f"({frames}, 3, H, W)" if frames else "(3, H, W)"
+    beside = f", with {', '.join(extras)}" if extras else ""
+    text = f"uint8 {shape}{beside}: {'; '.join(said)}"
     return Note("; ".join([text, *notes])) if notes else text
-
-
-def _check_photograph(photo: object, name: str) -> None:
-    expect(isinstance(photo, Tensor), f"{name} is no tensor: {type(photo).__name__}")
-    assert isinstance(photo, Tensor)
-    expect(photo.dtype == torch.uint8, f"{name} is {photo.dtype}, expected torch.uint8, 0 to 255")
-    expect(photo.ndim == 3 and len(photo) == 3, f"{name} has the shape {tuple(photo.shape)}, expected (3, H, W)")
-    expect(
-        min(photo.shape[1:]) >= _SMALLEST_PHOTO,
-        f"{name} is {photo.shape[2]} × {photo.shape[1]} pixels: no side may be below {_SMALLEST_PHOTO}",
-    )
 
 
 def _spread(count: int) -> Iterator[int]:
@@ -101,12 +96,14 @@ def _spread(count: int) -> Iterator[int]:
 
 
 def same_photograph(subject: Subject) -> str:
-    """The same index gives the same photograph, from another data set of the same options, too."""
+    """The same index, or the same state, gives the same photograph, from another data set of the same options, too."""
+    if is_stream(subject.made):
+        return state_restored(subject)
     other = subject.make(seed=1)
     for index in _indices(subject.made):
-        photo = subject.made[index].clone()
-        expect(torch.equal(photo, subject.made[index]), f"photograph {index} is another one the second time")
-        expect(torch.equal(photo, other[index]), f"photograph {index} of the same options, made anew, is another one")
+        photo = copy.deepcopy(subject.made[index])
+        expect(equal(photo, subject.made[index]), f"photograph {index} is another one the second time")
+        expect(equal(photo, other[index]), f"photograph {index} of the same options, made anew, is another one")
     return "the same index gives the same photograph"
 
 
@@ -124,13 +121,17 @@ def splits(subject: Subject) -> str:
 
 def worker(subject: Subject) -> str:
     """Another process can read it."""
-    indices = _indices(subject.made, 2)
-    loader = DataLoader(subject.made, sampler=indices, batch_size=None, num_workers=1, timeout=60)
+    stream = is_stream(subject.made)
+    expected = first_items(subject.make(), 2) if stream else [subject.made[at] for at in _indices(subject.made, 2)]
+    source: dict[str, Any] = {"dataset": subject.made, "sampler": None if stream else _indices(subject.made, 2)}
+    if stream:
+        source["dataset"] = First(subject.make(), 2)
+    loader = DataLoader(**source, batch_size=None, num_workers=1, timeout=60, collate_fn=_as_it_is)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's threads and fork: the worker reads, and starts none
         found = list(loader)
-    for index, photo in zip(indices, found, strict=True):
-        expect(torch.equal(photo, subject.made[index]), f"photograph {index} is another one in a loader's process")
+    for index, (here, there) in enumerate(zip(expected, found, strict=True)):
+        expect(equal(here, there), f"photograph {index} is another one in a loader's process")
     try:
         # What starting such a loader does to it. Nothing is written to a file, and nothing read back.
         ForkingPickler.dumps(subject.made)
@@ -189,7 +190,29 @@ def tell_fingerprint() -> None:
 
 def _sample(dataset: Any) -> dict[bytes, int]:
     """Return the bytes of some photographs, with their indices."""
-    return {dataset[index].numpy().tobytes(): index for index in _indices(dataset, 20)}
+    if is_stream(dataset):
+        return {picture_of(item).numpy().tobytes(): index for index, item in enumerate(first_items(dataset, 20))}
+    return {picture_of(dataset[index]).numpy().tobytes(): index for index in _indices(dataset, 20)}
+
+
+def _any(dataset: Any) -> bool:
+    return bool(first_items(dataset, 1)) if is_stream(dataset) else len(dataset) > 0
+
+
+def _items(dataset: Any) -> Iterator[tuple[str, Any]]:
+    """Yield photographs with their names, each of the first few far from the others; None for one that is not read."""
+    if is_stream(dataset):
+        yield from ((f"photograph {number} of the stream", item) for number, item in enumerate(some(dataset, SECONDS)))
+        return
+    for index in _spread(len(dataset)):
+        try:
+            yield f"photograph {index}", dataset[index]
+        except ZooError:  # another one stands in for it
+            yield f"photograph {index}", None
+
+
+def _as_it_is(item: Any) -> Any:
+    return item
 
 
 def _indices(dataset: Any, most: int = 3) -> list[int]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -15,6 +15,8 @@ from zoo.conditioning import has_learn
 from zoo.data.augmentation import Augmentations
 from zoo.data.batch import Batch
 from zoo.data.cache import cached
+from zoo.data.crops import collated
+from zoo.data.sequence import Endless, Sequence
 from zoo.data.stream import Stream, batches
 from zoo.device import describe_device, keep_freed_memory, pick_device, pick_dtype, pick_memory_format
 from zoo.errors import UsageError, ZooError
@@ -22,11 +24,12 @@ from zoo.model import load_critic, load_model
 from zoo.networks import count_parameters
 from zoo.recipe import NONE, Recipe
 from zoo.registry import ModelSource, Part, Plan, get, resolve
-from zoo.registry.contracts import LeftOut, Metric, PhotoDataset, Progress
+from zoo.registry.contracts import LeftOut, Metric, PhotoDataset, PhotoStream, Progress
+from zoo.registry.made import is_stream
 from zoo.registry.part import names_of
 from zoo.registry.spec import names_in
 from zoo.training.distributed import Distributed
-from zoo.training.guards import CheckedMetric, CheckedPhotos
+from zoo.training.guards import CheckedMetric, CheckedPhotos, CheckedStream, Form
 from zoo.training.objective import Objective
 
 
@@ -38,9 +41,9 @@ class Assembly:
     generator: nn.Module
     critic: nn.Module | None
     objective: Objective
-    photos: PhotoDataset
+    photos: PhotoDataset | Endless
     """What it trains on."""
-    val_photos: PhotoDataset
+    val_photos: PhotoDataset | Endless
     """What it is validated on, and never trains on; the training photographs where there are no others."""
     metrics: dict[str, CheckedMetric]
     """What validation measures, by name. The first one says which model is the best."""
@@ -66,9 +69,39 @@ class Assembly:
             return math.inf
         return value if first.component.best == "lowest" else -value
 
+    @property
+    def length(self) -> int | None:
+        """How many photographs make an epoch; None where that is unknown."""
+        return length_of(self.photos)
+
+    def crops(self, size: int, state: Any = None) -> Stream | Sequence:
+        """Return the training photographs' crops: each photograph read once as far as memory holds them.
+
+        Args:
+            size: side of the crops in pixels.
+            state: of a stream, after which to go on.
+        """
+        how: dict[str, Any] = {"size": size, "augment": self.augment, "seed": self.recipe.seed}
+        if isinstance(self.photos, Endless):
+            return Sequence(self.photos, **how, state=state)
+        return Stream(self._cached_photos, **how)
+
+    def made_up(self, count: int, size: int) -> Batch:
+        """Return a batch of noise on the device, of the form that batches of the data set have.
+
+        Raises:
+            ZooError: no photograph can be read, to see what it comes with.
+        """
+        crops = self.crops(size)
+        crop = crops[0] if isinstance(crops, Stream) else crops.first()
+        batch = collated([crop] * count).batch(self.device)
+        noise = torch.Generator().manual_seed(0)
+        photos = torch.randint(0, 256, batch.photos.shape, dtype=torch.uint8, generator=noise)
+        return replace(batch, photos=photos.to(self.device), drawn=None)
+
     @functools.cached_property
-    def cached_photos(self) -> PhotoDataset:
-        """The training photographs, each read once as far as memory holds them."""
+    def _cached_photos(self) -> PhotoDataset:
+        assert not isinstance(self.photos, Endless)
         return cached(self.photos)
 
     @property
@@ -101,10 +134,13 @@ def assemble(
     place = pick_device(device or plan.asked.device)
     keep_freed_memory(place)
     recipe = plan.recipe
-    photos = CheckedPhotos(plan.data.make(split="train", progress=progress), plan.data.component)
-    val_photos = CheckedPhotos(plan.data.make(split="val", progress=progress), plan.data.component)
-    if len(photos) == 0:
+    form = Form(plan.data.component)
+    photos = _checked(plan.data.make(split="train", progress=progress), form)
+    val_photos = _checked(plan.data.make(split="val", progress=progress), form)
+    if length_of(photos) == 0:
         raise ZooError(f"{plan.data.brief} holds no photograph to train on")
+    if length_of(photos) is None:
+        _check_counts_no_epochs(recipe, plan.data)
     torch.manual_seed(recipe.seed)
     generator = plan.generator.make(size=recipe.size, restoring=restoring)
     if not plan.losses and not has_learn(generator):
@@ -120,7 +156,7 @@ def assemble(
         critic=None if critic is None else critic.to(**layout),
         objective=Objective(plan.losses, plan.critic).to(place),
         photos=photos,
-        val_photos=val_photos if len(val_photos) else photos,
+        val_photos=photos if length_of(val_photos) == 0 else val_photos,
         metrics={
             name: CheckedMetric(_on(place, metric.make()), metric.component, name)
             for name, metric in zip(names_of(plan.metrics), plan.metrics, strict=True)
@@ -129,6 +165,25 @@ def assemble(
         device=place,
         dtype=pick_dtype(recipe.precision, place, generator),
     )
+
+
+def length_of(photos: PhotoDataset | Endless) -> int | None:
+    """Return how many photographs there are; None where that is unknown."""
+    return photos.length if isinstance(photos, Endless) else len(photos)
+
+
+def _checked(made: PhotoDataset | PhotoStream, form: Form) -> PhotoDataset | Endless:
+    return Endless(CheckedStream(made, form)) if is_stream(made) else CheckedPhotos(cast(PhotoDataset, made), form)
+
+
+def _check_counts_no_epochs(recipe: Recipe, data: Part) -> None:
+    """Make sure that nothing is to happen at epochs that nobody can count."""
+    for field in ("epochs", "schedule", "keep_epochs"):
+        if getattr(recipe, field):
+            raise UsageError(
+                f"{data.brief} does not say how many photographs make an epoch, so {field} means nothing: "
+                + ("leave it out" if field == "keep_epochs" else "say --steps or --minutes instead")
+            )
 
 
 def _on(device: torch.device, made: Metric) -> Metric:
@@ -190,14 +245,21 @@ def _is_like(critic: Part | None, text: str) -> bool:
 
 
 def make_feed(
-    assembly: Assembly, start: int, workers: int, distributed: Distributed | None = None, size: int | None = None
+    assembly: Assembly,
+    start: int,
+    workers: int,
+    distributed: Distributed | None = None,
+    size: int | None = None,
+    state: Any = None,
 ) -> Iterator[Batch]:
-    """Yield a recipe's batches, or this process's part of them, from a position on, without end."""
+    """Yield a recipe's batches, or this process's part of them, from a position on, without end.
+
+    Of a stream, `state` is that after the photograph before the position.
+    """
     distributed = distributed or Distributed()
     recipe = assembly.recipe
-    stream = Stream(assembly.cached_photos, size=size or recipe.size, augment=assembly.augment, seed=recipe.seed)
     return batches(
-        stream,
+        assembly.crops(size or recipe.size, state),
         batch=distributed.batch_per_process(recipe.batch),
         start=start,
         workers=workers,
@@ -210,14 +272,14 @@ def make_feed(
 def describe(assembly: Assembly) -> list[tuple[str, str]]:
     """Say what was assembled: what, and how it is."""
     recipe, plan, critic = assembly.recipe, assembly.plan, assembly.critic
-    photos: Any = len(assembly.photos)
+    train, val = ("a stream" if n is None else f"{n:,}" for n in (assembly.length, length_of(assembly.val_photos)))
     sizes = recipe.sizes
     rows = [
         ("generator", f"{plan.generator.brief}  ({count_parameters(assembly.generator) / 1e6:.1f} M parameters)"),
         ("critic", f"{plan.critic.brief}  ({count_parameters(critic) / 1e6:.1f} M)" if plan.critic else NONE),
         ("loss", _losses(assembly)),
         ("data", plan.data.brief),
-        ("photographs", f"{photos:,} for training, {len(assembly.val_photos):,} for validation"),
+        ("photographs", f"{train} for training, {val} for validation"),
         ("crops", f"{', then '.join(f'{size}×{size}' for size in sizes)}, {recipe.batch} per step"),
         ("augment", "+".join(augmentation.brief for augmentation in plan.augmentations) or NONE),
         ("optimizer", plan.optimizer.brief),

@@ -115,11 +115,12 @@ class Backward:
         real = LabPicture.of_photos(batch.photos.contiguous(memory_format=pick_memory_format(assembly.device)))
         if batch.drawn is not None:
             real = LabPicture(*assembly.augment(real.lightness, real.chroma, batch.drawn))
+            batch = assembly.augment.moved(batch)
         with torch.set_grad_enabled(stage != "critic"):
             # Past the wrapper of several processes where no backward pass follows: it would wait for one.
             generator = learned_through(assembly.generator) if stage == "critic" else self._generator
             hints = draw_hints(real.chroma) if HINTS in self._taken else None
-            conditions = Conditions(hints=hints, extras=batch.extras)
+            conditions = Conditions(hints=hints, extras=batch.extras, frames=batch.frames)
             chroma, own = colour_in_training(generator, real, assembly.dtype, conditions)
             fake = LabPicture(real.lightness, chroma)
         losses: dict[str, Tensor] = {}

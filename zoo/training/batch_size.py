@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import torch
-
-from zoo.conditioning import blank_extras
 from zoo.cost import kept_for_backward
-from zoo.data.batch import Batch
 from zoo.device import free_memory
 from zoo.recipe import AUTO
 from zoo.registry import Plan
@@ -39,11 +35,10 @@ def _largest_batch(plan: Plan, distributed: Distributed, progress: Progress | No
     assembly = assemble(probe, device=device, progress=progress)
     trainer = Trainer(assembly)
     side = assembly.recipe.size
-    photos = torch.zeros(_PROBE, 3, side, side, dtype=torch.uint8, device=assembly.device)
-    extras = blank_extras(assembly.generator, photos.float())
+    batch = assembly.made_up(_PROBE, side)
     free = free_memory(assembly.device)
     with kept_for_backward() as kept:
-        trainer.step(Batch(photos, extras=extras))
+        trainer.step(batch)
     networks = [assembly.generator, *([assembly.critic] if assembly.critic else [])]
     # A step adds gradients and two moments to the weights, as Adam has.
     weights = 3 * sum(parameter.nbytes for network in networks for parameter in network.parameters())

@@ -66,6 +66,7 @@ class _State(Saved):
     rollbacks: int
     collapses: int
     health: _Health
+    data: Any = None
 
 
 class _Manifest(Saved):

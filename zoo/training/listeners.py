@@ -1,18 +1,23 @@
-"""Listeners of a run: plugins that hear of its events, and can neither slow it down nor stop it.
+"""Listeners of a run: plugins that hear of its events, and can neither slow it down nor break it.
+
+They may ask it to stop, which is up to the run.
 
 Each has a thread and a queue of its own. Events that find the queue full pass it by; what it raises is said once.
 """
 
 from __future__ import annotations
 
+import functools
 import queue
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from zoo import registry
 from zoo.errors import one_line
+from zoo.events import RunInfo
 from zoo.registry.plugins import make_hooks
 
 if TYPE_CHECKING:
@@ -29,7 +34,9 @@ class Listeners:
 
     def __init__(self, listeners: Mapping[str, Any]) -> None:
         """Listeners by name, each with its hooks: see `zoo.registry.hookspecs`."""
-        self._listeners = [_Listener(name, hooks) for name, hooks in listeners.items()]
+        self.stop = ""
+        """Which of them asked the run to stop, and why; empty if none did."""
+        self._listeners = [_Listener(name, hooks, self._request_stop) for name, hooks in listeners.items()]
 
     @classmethod
     def of(cls, plan: Plan) -> Listeners:
@@ -40,6 +47,11 @@ class Listeners:
         """
         plugins = {plugin.name: plugin.listener for plugin in registry.get().plugins if plugin.listener is not None}
         return cls(plugins | {tracker.name: make_hooks(tracker.make()) for tracker in plan.trackers})
+
+    def _request_stop(self, name: str, reason: str) -> None:
+        # Several threads may be here at once: either's reason is one.
+        words = " ".join(reason.split())
+        self.stop = self.stop or f"the listener {name} asked for it" + (f": {words}" if words else "")
 
     @property
     def report(self) -> dict[str, dict[str, Any]]:
@@ -72,9 +84,21 @@ class Listeners:
             listener.end(max(0.1, end - time.monotonic()))
 
 
+@dataclass(frozen=True)
+class _Stoppable(RunInfo):
+    """A run, as one listener sees it."""
+
+    ask: Callable[[str], object] = field(repr=False, compare=False)
+
+    def request_stop(self, reason: str) -> None:
+        """Pass it on, with the listener's name."""
+        self.ask(str(reason))
+
+
 class _Listener:
-    def __init__(self, name: str, hooks: Any) -> None:
+    def __init__(self, name: str, hooks: Any, request_stop: Callable[[str, str], None]) -> None:
         self.name = name
+        self._request_stop = functools.partial(request_stop, name)
         self._hooks = hooks
         self._events: queue.Queue[tuple[str, dict[str, Any]] | None] = queue.Queue(QUEUE_SIZE)
         self._heard, self._passed_by, self._seconds, self._error = 0, 0, 0.0, ""
@@ -120,6 +144,9 @@ class _Listener:
     def _work(self) -> None:
         while (item := self._events.get()) is not None:
             event, about = item
+            if isinstance(about.get("run"), RunInfo):
+                run = about["run"]
+                about = {**about, "run": _Stoppable(run.name, run.path, run.recipe, self._request_stop)}
             start = time.monotonic()
             try:
                 getattr(self._hooks, event)(**about)

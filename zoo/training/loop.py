@@ -34,6 +34,8 @@ from zoo.training.validation import (
 
 LOG_EVERY = 10
 """Steps between two lines of metrics."""
+STEPS_OF_AN_EPOCH = 1000
+"""Where the data set does not say how long it is: what comes at the end of an epoch comes as often as this, then."""
 OVERHEAD = 0.1
 """Share of the time that validations and their checkpoints may take, unless `val_every` says when they come."""
 
@@ -71,6 +73,8 @@ class Loop:
                         originals = originals_baseline(self.assembly, self.images)
                     self.checkpoints.health.ranges = ranges_of(self.assembly, originals)
                     state = self._loop(stop)
+                if state == "interrupted" and (reason := record.listeners.stop or None):
+                    record.message(f"stopped: {reason}")
             except KeyboardInterrupt:
                 # The second Ctrl-C: somebody is in a hurry.
                 state = "interrupted"
@@ -118,6 +122,9 @@ class Loop:
             elif not self._shown:
                 self._show_first()
             ended_epoch = int(trainer.epochs) > epoch
+            if self.assembly.length is None:
+                # Nobody knows what an epoch is.
+                ended_epoch = trainer.steps % STEPS_OF_AN_EPOCH == 0
             is_time = trainer.steps % recipe.val_every == 0 if recipe.val_every else ended_epoch and self._affords()
             milestone = checkpoints.milestone() if ended_epoch else None
             if progress < 1 and (is_time or milestone):
@@ -209,8 +216,10 @@ class Loop:
 
     def _agree(self, stop: StopSignals) -> tuple[bool, float]:
         """Settle with the other processes whether to stop, and how far the run is."""
-        return self.distributed.agree(bool(stop), self.record.progress, self.assembly.device)
+        asked = bool(stop) or bool(self.record.listeners.stop)
+        return self.distributed.agree(asked, self.record.progress, self.assembly.device)
 
     def _feed(self, size: int) -> Iterator[Batch]:
         workers = pick_workers(self.assembly.recipe.workers, self.assembly.device)
-        return make_feed(self.assembly, self.trainer.images, workers, self.distributed, size)
+        trainer = self.trainer
+        return make_feed(self.assembly, trainer.images, workers, self.distributed, size, trainer.data_state)

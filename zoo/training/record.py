@@ -14,6 +14,7 @@ from zoo.errors import PhotoError
 from zoo.events import Alarm, Status
 from zoo.photo import save_photo
 from zoo.run import Run, describe_process
+from zoo.training.assembly import length_of
 from zoo.training.callbacks import Callback, CallbackList, HookCallback
 from zoo.training.listeners import Listeners
 from zoo.training.reasons import reason_of
@@ -137,7 +138,7 @@ class Record:
             "steps": trainer.steps,
             "epochs": round(trainer.epochs, 3),
             "seconds": round(self.clock.seconds, 1),
-            "photographs": len(assembly.photos),
+            "photographs": assembly.length,
             "fingerprint": assembly.fingerprint,
             "components": assembly.plan.provenance(),
             "metrics": self.metrics,
@@ -168,8 +169,8 @@ class Record:
             "grey": self.grey,
             "listeners": self.listeners.report,
             "photographs": {
-                "train": len(assembly.photos),
-                "val": len(assembly.val_photos),
+                "train": assembly.length,
+                "val": length_of(assembly.val_photos),
                 "left_out": len(assembly.left_out),
                 "fingerprint": assembly.fingerprint,
             },

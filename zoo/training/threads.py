@@ -75,12 +75,11 @@ def _measured(trainer: Trainer, available: int) -> dict[int, float]:
     """Return steps per second by the number of threads. The trainer is as before afterwards, but for its gradients."""
     recipe = trainer.assembly.recipe
     size = recipe.size_at(0)
-    noise = torch.Generator().manual_seed(0)
-    batch = Batch(torch.randint(0, 256, (recipe.batch, 3, size, size), dtype=torch.uint8, generator=noise))
     tensors, about = trainer.state()
     tensors = {name: tensor.clone() for name, tensor in tensors.items()}
     rates: dict[int, float] = {}
     try:
+        batch = trainer.assembly.made_up(recipe.batch, size)
         # In the first step everything is made for the first time, which is little beside a long one.
         rates[available] = _rate(trainer, batch, 0)
         if rates[available] > 1 / _LONG:

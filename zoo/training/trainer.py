@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Hashable, Iterator
 from typing import Any
 
@@ -38,6 +39,8 @@ class Trainer:
         self.distributed = distributed or Distributed()
         self.steps = 0
         self.images = 0
+        self.data_state: Any = None
+        """Of a data set that is read as a stream: its state after the last photographs that were learned from."""
         self.micro_batch = self.distributed.batch_per_process(assembly.recipe.batch)
         """Images on the device at once. Halved when memory runs out."""
         self.skipped = torch.zeros((), device=assembly.device)
@@ -95,8 +98,8 @@ class Trainer:
 
     @property
     def epochs(self) -> float:
-        """Rounds through the data set so far."""
-        return self.images / len(self.assembly.photos)
+        """Rounds through the data set so far; 0 where nobody knows how long it is."""
+        return self.images / (self.assembly.length or math.inf)
 
     def set_lr(self, factor: float, critic: float = 1.0) -> None:
         """Set the learning rates to the recipe's, times a factor; the critic's times another one, too."""
@@ -132,6 +135,7 @@ class Trainer:
             # What cannot be kept is said now, and not when there is something to lose.
             optimizer_state(self.optimizers)
         self.images += len(batch) * self.distributed.world_size
+        self.data_state = batch.state
         if self.ema is not None and stage != "critic" and not self.optimizers["generator"].averages:
             self._update_ema(self.ema)
         return losses
@@ -143,6 +147,7 @@ class Trainer:
         counts = {"skipped/ever": self.skipped, "skipped/in_a_row": self.skipped_in_a_row}
         tensors = random_state(self.assembly.device) | counts | network_state(self.networks) | moments
         about = {"steps": self.steps, "images": self.images, "micro_batch": self.micro_batch, "optimizers": rest}
+        about["data"] = self.data_state
         # Sums end in other bits with another number of them.
         return tensors, about | {"threads": torch.get_num_threads() if self._is_alone_on_a_cpu else None}
 
@@ -154,6 +159,7 @@ class Trainer:
         """
         device = self.assembly.device
         self.steps, self.images, self.micro_batch = about["steps"], about["images"], about["micro_batch"]
+        self.data_state = about.get("data")
         if self.recorder is not None:
             self.recorder.forget()
         threads = self.assembly.recipe.threads or (about.get("threads") if self._is_alone_on_a_cpu else None)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from zoo.conditioning import NOISE, Conditions, names_taken, noise_of
 from zoo.data.batch import Batch
+from zoo.data.crops import Crop, collated, middle
 from zoo.data.picture import LabPicture
+from zoo.data.sequence import Endless
 from zoo.errors import UsageError, ZooError
 from zoo.memory import memory_for
 from zoo.networks import predict_chroma
-from zoo.photo.scaling import central_crop
+from zoo.recipe import Recipe
+from zoo.registry.contracts import PhotoDataset
 from zoo.training.assembly import Assembly
 from zoo.training.distributed import Distributed
 from zoo.training.guards import checked_logits
@@ -28,37 +30,44 @@ REAL, FAKE, MARGIN = "critic.real", "critic.fake", "critic.margin"
 
 
 def validation_images(assembly: Assembly) -> Batch:
-    """Return central crops of the validation photographs, spread over all of them, with what the data set adds to them.
+    """Return central crops of the validation photographs, spread over all of them, with their extras.
 
-    Of extras, (photo, {name: tensor}), those of the photograph's height and width are cropped with it.
+    Of a stream they are its first ones. Of clips, `val_images` are clips.
 
     Raises:
         ZooError: none of them can be read.
         UsageError: there are too few for the metric that chooses the best model.
     """
-    count = min(len(assembly.val_photos), assembly.recipe.val_images)
-    crops: list[Tensor] = []
-    extras: dict[str, list[Tensor]] = {}
-    for index in torch.linspace(0, len(assembly.val_photos) - 1, count).round().long().tolist():
-        try:
-            item: Any = assembly.val_photos[index]
-        except (ZooError, OSError) as error:
-            problem = error
-            continue
-        photo, beside = item if isinstance(item, tuple) else (item, {})
-        crops.append(central_crop(photo, assembly.recipe.size))
-        for name, extra in beside.items():
-            along = extra.ndim == 3 and extra.shape[1:] == photo.shape[1:]
-            extras.setdefault(name, []).append(central_crop(extra, assembly.recipe.size) if along else extra)
+    problems: list[Exception] = []
+    crops = list(_crops(assembly.val_photos, assembly.recipe, problems))
+    if not crops and not problems:
+        # A stream of none.
+        crops = list(_crops(assembly.photos, assembly.recipe, problems))
     if not crops:
-        raise ZooError(f"no validation photograph can be read; the last error: {problem}")
+        last = f"; the last error: {problems[-1]}" if problems else ""
+        raise ZooError(f"no validation photograph can be read{last}")
+    images = collated(crops).batch(torch.device("cpu"))
+    count = len(images.photos)
     for name, metric in list(assembly.metrics.items())[:1]:
-        if len(crops) < metric.smallest:
+        if count < metric.smallest:
             raise UsageError(
                 f"metric {name} needs {metric.smallest} validation photographs to choose the best model by; there "
-                f"{'is' if len(crops) == 1 else 'are'} {len(crops)}: write another metric first, or a larger val_images"
+                f"{'is' if count == 1 else 'are'} {count}: write another metric first, or a larger val_images"
             )
-    return Batch(torch.stack(crops), extras={name: torch.stack(values) for name, values in extras.items()})
+    return images
+
+
+def _crops(photos: PhotoDataset | Endless, recipe: Recipe, problems: list[Exception]) -> Iterator[Crop]:
+    """Yield as many as are to be validated with; those that cannot be read are left out."""
+    if isinstance(photos, Endless):
+        yield from (middle(item, recipe.size) for item in photos.first(recipe.val_images))
+        return
+    count = min(len(photos), recipe.val_images)
+    for index in torch.linspace(0, len(photos) - 1, count).round().long().tolist():
+        try:
+            yield middle(photos[index], recipe.size)
+        except (ZooError, OSError) as error:
+            problems.append(error)
 
 
 def memory_to_validate(assembly: Assembly) -> AbstractContextManager[None]:
@@ -97,13 +106,15 @@ def validate(
     distributed = distributed or Distributed()
     real = _originals(assembly, images)
     chroma: list[Tensor] = []
+    # Whole clips at a time.
     taken, batch = names_taken(generator), assembly.recipe.batch
     with _evaluated(generator, assembly.device):
-        parts = zip(torch.split(real.lightness, batch), images.split(batch), strict=True)
+        parts = zip(torch.split(real.lightness, batch * images.frames), images.split(batch), strict=True)
         for number, (lightness, part) in enumerate(parts):
             if number % distributed.world_size == distributed.rank:
                 extras = {name: extra.to(assembly.device) for name, extra in part.extras.items()}
-                conditions = Conditions(noise=noise_of(lightness) if NOISE in taken else None, extras=extras)
+                noise = noise_of(lightness) if NOISE in taken else None
+                conditions = Conditions(noise=noise, extras=extras, frames=images.frames)
                 chroma.append(predict_chroma(generator, lightness, assembly.dtype, conditions))
             else:
                 chroma.append(torch.zeros_like(lightness).expand(-1, 2, -1, -1))

@@ -1,1 +1,1 @@
-"""An augmentation and an optimizer for zoo."""
+"""An augmentation, an optimizer, data sets and a tracker for zoo."""

@@ -6,6 +6,10 @@ from zoo import Register, hookimpl
 @hookimpl
 def zoo_components(register: Register) -> None:
     register.augmentation("odd-lamp", "zoo_odd.lamp:Lamp", summary="Light that falls off to the edges")
+    register.dataset("odd-tars", "zoo_odd.streams:OddTars", summary="Tar files, read one after another")
+    register.dataset("odd-hints", "zoo_odd.streams:OddHints", summary="Photographs with some of their colours given")
+    register.dataset("odd-clips", "zoo_odd.streams:OddClips", summary="Pictures that move")
+    register.tracker("odd-enough", "zoo_odd.enough:OddEnough", summary="Ends runs that have learned enough")
     register.optimizer("odd-sgd", "zoo_odd.sgd:OddSgd", summary="Schedule-free gradient descent")
     register.generator("odd-noisy", "zoo_odd.noisy:Noisy", summary="One of many colourings")
     register.generator("odd-hinted", "zoo_odd.noisy:Hinted", summary="Colours that somebody gave, spread")
