@@ -15,7 +15,7 @@ import pytest
 import torch
 from tiny import tiny
 
-from zoo import load_model, train
+from zoo import load_model, registry, train
 from zoo.errors import INTERRUPTED, UsageError
 from zoo.run import Run
 from zoo.training import resume
@@ -105,6 +105,65 @@ def test_a_process_that_dies_ends_the_run_which_goes_on_from_there() -> None:
     assert load_checkpoint(run.checkpoints)[1]["steps"] == done
     resume(run, steps=done + 2)
     assert run.info["state"] == "finished"
+
+
+WALK = """
+import os
+import torch
+from zoo import hookimpl
+
+@hookimpl
+def zoo_components(register):
+    register.dataset("walk", "walk:Walk", summary="One photograph after another")
+    register.tracker("enough", "walk:Enough", summary="Ends a run")
+
+class Walk:
+    '''One photograph after another.'''
+
+    def __init__(self, *, split: str) -> None:
+        self.at = 0 if split == "train" else 1000
+
+    def __iter__(self):
+        while True:
+            self.at += 1
+            coarse = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(self.at))
+            yield (torch.nn.functional.interpolate(coarse, (40, 40), mode="bilinear")[0] * 255).byte()
+
+    def state_dict(self):
+        return {"at": self.at}
+
+    def load_state_dict(self, state):
+        self.at = state["at"]
+
+class Enough:
+    '''Ends a run.'''
+
+    @hookimpl
+    def zoo_step(self, run):
+        assert os.environ.get("RANK", "0") == "0"
+        run.request_stop("enough")
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_share_a_stream_and_a_listener_stops_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("plugins").mkdir()
+    Path("plugins/walk.py").write_text(WALK)
+    monkeypatch.setenv("ZOO_PLUGINS_DIR", str(Path("plugins").resolve()))
+    registry.get.cache_clear()
+    data = {"data": "walk", "val_every": 10**6, "val_images": 2, "lr_decay": 0.0}
+    two = zoo(*arguments(**data, steps=4000, track="enough"), "--devices", "2", "--name", "two")
+    output = two.communicate(timeout=300)[0]
+    assert two.returncode == INTERRUPTED, output
+    assert "Traceback" not in output
+    run = Run.open("runs/two")
+    assert run.info["reason"] == "the listener enough asked for it: enough"
+    steps = run.info["progress"]["steps"]
+    assert 10 <= steps < 4000
+    assert load_checkpoint(run.checkpoints)[1]["data"] == {"at": 4 * steps}
+    one = train(tiny(**{**data, "steps": steps}), name="one")
+    weights = [load_model(each.path, "cpu").generator.state_dict() for each in (run, one)]
+    assert all(torch.allclose(value, weights[1][name], atol=1e-3) for name, value in weights[0].items())
 
 
 SHORT_OF_MEMORY = """
