@@ -180,11 +180,11 @@ def test_a_changed_default_changes_nothing_that_was_resolved_before(install: Any
     assert recipe.critic == "mine/judge:width=4,paths=1,2,depth=3"
     install(plugin("mine", "zoo-mine", "2.0", critic_judge=wider))
     plan = resolve(recipe)
-    assert plan.critic
-    assert plan.critic.values == {"width": 4, "paths": (1, 2), "depth": 3}
-    assert plan.critic.make().in_channels == 4
+    assert plan.critics
+    assert plan.critics[0].values == {"width": 4, "paths": (1, 2), "depth": 3}
+    assert plan.critics[0].make().in_channels == 4
     assert plan.recipe == recipe
-    assert plan.critic.brief == "judge:width=4,paths=1,2,depth=3"
+    assert plan.critics[0].brief == "judge:width=4,paths=1,2,depth=3"
 
 
 def test_another_plugin_of_the_same_name_changes_nothing_that_was_resolved_before(install: Any) -> None:
@@ -207,8 +207,8 @@ def test_names_that_stand_alone_mean_the_plugins_that_it_was_made_with(install: 
     made_with = resolve(find_recipe("demo")).provenance()
     install(plugin("theirs", "zoo-theirs", critic_patch=judge, loss_l1=judge, dataset_scenes=judge))
     plan = resolve(find_recipe("demo"), made_with)
-    assert plan.critic
-    assert plan.critic.component.plugin == "critics"
+    assert plan.critics
+    assert plan.critics[0].component.plugin == "critics"
     assert plan.losses[0].component.plugin == "losses"
     assert registry.get().part("dataset", "scenes:side=80", plugin="datasets").component.plugin == "datasets"
 

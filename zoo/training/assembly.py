@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -24,6 +24,7 @@ from zoo.registry import ModelSource, Part, Plan, get, resolve
 from zoo.registry.contracts import LeftOut, Metric, PhotoDataset, Progress
 from zoo.registry.part import names_of
 from zoo.registry.spec import names_in
+from zoo.training.critics import make_critic
 from zoo.training.distributed import Distributed
 from zoo.training.guards import CheckedMetric, CheckedPhotos
 from zoo.training.objective import Objective
@@ -82,13 +83,19 @@ class Assembly:
 
 
 def assemble(
-    recipe: Recipe | Plan, *, restoring: bool = False, device: str | None = None, progress: Progress | None = None
+    recipe: Recipe | Plan,
+    *,
+    restoring: bool = False,
+    resuming: bool = False,
+    device: str | None = None,
+    progress: Progress | None = None,
 ) -> Assembly:
     """Make the parts that a recipe names. Seeds torch's global random state.
 
     Args:
         recipe: what to make.
         restoring: saved weights will be loaded next, so that pretrained ones need not be fetched.
+        resuming: a checkpoint will be, which holds what losses found out, too.
         device: another one than the recipe's.
         progress: is told how many files the data set has looked through.
 
@@ -105,14 +112,14 @@ def assemble(
     if len(photos) == 0:
         raise ZooError(f"{plan.data.brief} holds no photograph to train on")
     torch.manual_seed(recipe.seed)
-    generator = plan.generator.make(size=recipe.size, restoring=restoring)
-    critic = None if plan.critic is None else plan.critic.make()
-    layout = {"device": place, "memory_format": pick_memory_format(place)}
+    generator = plan.generator.make(size=recipe.size, restoring=restoring or resuming)
+    critic = make_critic(plan.critics)
+    layout: Any = {"device": place, "memory_format": pick_memory_format(place)}
     return Assembly(
         plan=plan,
         generator=generator.to(**layout),
         critic=None if critic is None else critic.to(**layout),
-        objective=Objective(plan.losses, plan.critic).to(place),
+        objective=Objective(plan.losses, plan.critics, photos=photos, restoring=resuming).to(place),
         photos=photos,
         val_photos=val_photos if len(val_photos) else photos,
         metrics={
@@ -160,7 +167,7 @@ def _init_critic(assembly: Assembly, source: ModelSource, recipe: Recipe) -> str
     file = source.critic()
     if file is not None:
         recipe, weights = load_critic(file)
-    if not _is_like(assembly.plan.critic, recipe.critic):
+    if not _are_like(assembly.plan.critics, recipe.critic):
         theirs = "without one" if recipe.critic == NONE else f"with another {names_in(recipe.critic)}"
         return f"; the critic begins anew, for the model was trained {theirs}"
     if file is None:
@@ -174,10 +181,12 @@ def _init_critic(assembly: Assembly, source: ModelSource, recipe: Recipe) -> str
     return "; its critic comes along"
 
 
-def _is_like(critic: Part | None, text: str) -> bool:
-    """Whether a recipe's text means this critic, with the same options."""
+def _are_like(critics: Sequence[Part], text: str) -> bool:
+    """Whether a recipe's text means these critics, with the same options; their weights are no matter."""
+    known = get()
     try:
-        return critic is not None and get().part("critic", text).spec == critic.spec
+        theirs = [known.part("critic", term).spec for term in known.terms("critic", text)]
+        return [replace(spec, weight=None) for spec in theirs] == [replace(c.spec, weight=None) for c in critics]
     except UsageError:
         # None, or one that is not installed.
         return False
@@ -205,10 +214,10 @@ def describe(assembly: Assembly) -> list[tuple[str, str]]:
     """Say what was assembled: what, and how it is."""
     recipe, plan, critic = assembly.recipe, assembly.plan, assembly.critic
     photos: Any = len(assembly.photos)
-    sizes = recipe.sizes
+    sizes, critics = recipe.sizes, "+".join(critic.brief for critic in plan.critics)
     rows = [
         ("generator", f"{plan.generator.brief}  ({count_parameters(assembly.generator) / 1e6:.1f} M parameters)"),
-        ("critic", f"{plan.critic.brief}  ({count_parameters(critic) / 1e6:.1f} M)" if plan.critic else NONE),
+        ("critic", f"{critics}  ({count_parameters(critic) / 1e6:.1f} M)" if critic else NONE),
         ("loss", "+".join(loss.brief for loss in plan.losses)),
         ("data", plan.data.brief),
         ("photographs", f"{photos:,} for training, {len(assembly.val_photos):,} for validation"),

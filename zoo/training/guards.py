@@ -6,12 +6,13 @@ That costs no more than a look at a type and a shape, and never waits for the de
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from zoo.errors import BrokenContractError
-from zoo.registry.contracts import Metric, PhotoDataset, Picture
+from zoo.registry.contracts import Judgement, Metric, PhotoDataset, Picture
 from zoo.registry.made import numbers_of
 from zoo.registry.offers import Component
 
@@ -80,15 +81,27 @@ def checked_scalar(value: Tensor, component: Component, what: str = "it") -> Ten
     return value
 
 
-def checked_logits(logits: Tensor | Sequence[Tensor], critic: Component | None) -> list[Tensor]:
-    """Return a critic's logits as a list, one per scale.
+@dataclass(frozen=True)
+class Judged:
+    """What a critic made of pictures."""
+
+    logits: list[Tensor]
+    """One per scale."""
+    features: list[Tensor] | None
+    """Of inner layers; None of a critic that offers none."""
+
+
+def checked_judgement(returned: Tensor | Sequence[Tensor] | Judgement, critic: Component | None) -> Judged:
+    """Return what a critic returned, as lists.
 
     Raises:
-        ZooError: they are something else.
+        ZooError: it is something else.
     """
-    if problem := _what_is_wrong_with(logits):
+    logits, features = returned if isinstance(returned, Judgement) else (returned, None)
+    if problem := _what_is_wrong_with(logits) or _what_is_wrong_with_features(features):
         raise critic.broken(problem) if critic else BrokenContractError(f"the critic: {problem}")
-    return [logits] if isinstance(logits, Tensor) else list(logits)
+    scales = [logits] if isinstance(logits, Tensor) else list(logits)
+    return Judged(scales, None if features is None else list(features))
 
 
 def _what_is_wrong_with(logits: object) -> str:
@@ -101,6 +114,12 @@ def _what_is_wrong_with(logits: object) -> str:
         return "it returns an empty list"
     strange = [type(scale).__name__ for scale in logits if not isinstance(scale, Tensor)]
     return f"{expected} {', '.join(strange)}" if strange else ""
+
+
+def _what_is_wrong_with_features(features: object) -> str:
+    if features is None or (isinstance(features, (list, tuple)) and all(isinstance(one, Tensor) for one in features)):
+        return "" if features is None or features else "its judgement has an empty list of features"
+    return f"the features of its judgement must be a list of tensors; found {type(features).__name__}"
 
 
 def _what_is_wrong(photo: object) -> str:
