@@ -17,6 +17,7 @@ from zoo.networks import predict_chroma
 from zoo.registry.contracts import Kind
 from zoo.testing.graphs import KEPT, Graphs
 from zoo.testing.subject import ContractError, Note, Subject, expect, names, noise, short
+from zoo.training.guards import checked_judgement
 
 _TOLERANCE = 1e-3
 """Batches of another size take other paths through a network's convolutions."""
@@ -63,8 +64,8 @@ def precision(subject: Subject) -> str:
     picture = noise(subject, 2, side, side)
     arguments = picture[:1] if subject.kind == "generator" else picture
     with torch.no_grad():
-        plain = network(*arguments)
-    found = {str(scale.dtype) for scale in ([plain] if isinstance(plain, Tensor) else plain)}
+        plain = checked_judgement(network(*arguments), None).logits
+    found = {str(scale.dtype) for scale in plain}
     expect(found == {"torch.float32"}, f"float32 input gives {names(sorted(found))}, expected torch.float32")
     half = _forward(subject, network, *picture, dtype=torch.bfloat16)
     expect(all(scale.is_floating_point() for scale in half), "under bfloat16 autocast it returns no floating point")
@@ -301,10 +302,7 @@ def _colour(network: Any, lightness: Tensor, _chroma: Tensor, dtype: torch.dtype
 def _judge(network: Any, lightness: Tensor, chroma: Tensor, dtype: torch.dtype) -> list[Tensor]:
     with torch.autocast(lightness.device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
         logits = network(lightness, chroma)
-    scales = [logits] if isinstance(logits, Tensor) else list(logits)
-    strange = [type(scale).__name__ for scale in scales if not isinstance(scale, Tensor)]
-    expect(not strange, f"logits must be a tensor, or a list of them, one per scale; found {names(strange)}")
-    return scales
+    return checked_judgement(logits, None).logits
 
 
 FORWARD: dict[Kind, Callable[[Any, Tensor, Tensor, torch.dtype], list[Tensor]]] = {

@@ -103,13 +103,11 @@ class Objective:
 
     def state(self) -> dict[str, Tensor]:
         """Return the parameters that learn and the buffers, themselves, by names such as `loss/NAME.weight`."""
-        state = {}
-        for name, module in self.modules.items():
-            frozen = {key for key, p in module.named_parameters(remove_duplicate=False) if not p.requires_grad}
-            for key, value in module.state_dict().items():
-                if isinstance(value, Tensor) and key not in frozen:
-                    state[f"loss/{name}.{key}"] = value
-        return state
+        return {
+            f"loss/{name}.{key}": value
+            for name, module in self.modules.items()
+            for key, value in kept_of(module).items()
+        }
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Take up what `state` returned. What is missing stays as it is: checkpoints did not always hold it.
@@ -215,6 +213,12 @@ class Objective:
         """Sum up by the critics' weights; one critic alone may have none."""
         weighted = [v if w is None else w * v for w, v in zip(self._critic_weights or [None], values, strict=True)]
         return weighted[0] if len(weighted) == 1 else torch.stack(weighted).sum()
+
+
+def kept_of(loss: nn.Module) -> dict[str, Tensor]:
+    """Return what checkpoints keep of a loss, itself: its buffers and its parameters, but for frozen ones."""
+    frozen = {key for key, p in loss.named_parameters(remove_duplicate=False) if not p.requires_grad}
+    return {k: v for k, v in loss.state_dict().items() if isinstance(v, Tensor) and k not in frozen}
 
 
 def with_features(step: Step, fake: Judgements, real: Judgements) -> Step:

@@ -1,1 +1,1 @@
-"""An augmentation and an optimizer for zoo."""
+"""Components for zoo."""
