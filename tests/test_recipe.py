@@ -108,7 +108,7 @@ def test_resolving_writes_weights_and_paths_out(photos: Path) -> None:
     recipe = resolve(find_recipe("demo", data="photos", loss="l1+0.5*adv")).recipe
     assert recipe.loss == "100*losses/l1+0.5*losses/adv:smooth=0.0,r1=0.0,r1_every=16"
     assert recipe.data == f"datasets/folder:path={photos},val=0.05,min_side=64,decode=512"
-    assert recipe.critic == "critics/patch:base=32,layers=2,norm=batch"
+    assert recipe.critic == "critics/patch:base=32,layers=2,norm=batch,features=false"
     assert resolve(recipe).recipe == recipe
     with pytest.raises(UsageError, match="generator unet-deep has no option 'x'"):
         _ = resolve(find_recipe("demo", generator="unet-deep:x=1")).recipe

@@ -40,7 +40,7 @@ class Subject:
     """None for a factory that no plugin registered."""
     device: torch.device = CPU
     size: int = SIZE
-    clock: tuple[float, float] = (100.0, 0.25)
+    clock: tuple[float, float] = (100.0, 0.75)
     """The number and the progress of the step that losses are told."""
 
     def make(self, *, seed: int = 0, **offered: Any) -> Any:
