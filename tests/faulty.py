@@ -12,7 +12,7 @@ from pydantic import Field
 from right import Brighter, Descent, Diary, Game, Gen, Judge, Photos
 from torch import Tensor, nn
 
-from zoo import hookimpl
+from zoo import Step, hookimpl
 from zoo.registry.contracts import Critic, Picture, Split
 
 # ------------------------------------------------------------------------------------------------- what is wrong
@@ -154,6 +154,63 @@ class UpsideDown(Game):
 
     def generator(self, fake: Tensor) -> Tensor:
         return fake.mean()
+
+
+class IdleLoss(nn.Module):
+    """A parameter that is not used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spare = nn.Parameter(torch.zeros(()))
+
+    def forward(self, fake: Picture, real: Picture) -> Tensor:
+        return (fake.chroma - real.chroma).abs().mean()
+
+
+class IdleGame(nn.Module):
+    """A parameter that only the critic's side uses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spare = nn.Parameter(torch.ones(()))
+
+    def critic(self, real: Tensor, fake: Tensor) -> Tensor:
+        return self.spare * (fake - real).mean()
+
+    def generator(self, fake: Tensor) -> Tensor:
+        return -fake.mean()
+
+
+class HalfKept(nn.Module):
+    """Counts in a buffer, and once more beside it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("calls", torch.zeros(()))
+        self.times = 0
+
+    def forward(self, fake: Picture, real: Picture) -> Tensor:
+        self.calls += 1
+        self.times += 1
+        return (fake.chroma - real.chroma).abs().mean() / (self.calls + self.times)
+
+
+class LateShape(nn.Module):
+    """Makes a buffer of another shape where a saved one will come."""
+
+    def __init__(self, restoring: bool) -> None:
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(1 if restoring else 2))
+
+    def forward(self, fake: Picture, real: Picture) -> Tensor:
+        return (fake.chroma - real.chroma).abs().mean() + self.seen.sum()
+
+
+class Steep:
+    """Divides by what is left of the run."""
+
+    def __call__(self, fake: Picture, real: Picture, step: Step) -> Tensor:
+        return (fake.chroma - real.chroma).abs().mean() / (1 - step.progress)
 
 
 class Overflowing(Game):

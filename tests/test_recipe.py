@@ -125,7 +125,7 @@ def test_resolving_writes_weights_and_paths_out(photos: Path) -> None:
     recipe = resolve(find_recipe("demo", data="photos", loss="l1+0.5*adv")).recipe
     assert recipe.loss == "100*losses/l1+0.5*losses/adv:smooth=0.0,r1=0.0,r1_every=16"
     assert recipe.data == f"datasets/folder:path={photos},val=0.05,min_side=64,decode=512"
-    assert recipe.critic == "critics/patch:base=32,layers=2,norm=batch"
+    assert recipe.critic == "critics/patch:base=32,layers=2,norm=batch,features=false"
     assert resolve(recipe).recipe == recipe
     with pytest.raises(UsageError, match="generator unet-deep has no option 'x'"):
         _ = resolve(find_recipe("demo", generator="unet-deep:x=1")).recipe
@@ -197,11 +197,11 @@ def test_a_changed_default_changes_nothing_that_was_resolved_before(install: Any
     assert recipe.critic == "mine/judge:width=4,paths=1,2,depth=3"
     install(plugin("mine", "zoo-mine", "2.0", critic_judge=wider))
     plan = resolve(recipe)
-    assert plan.critic
-    assert plan.critic.values == {"width": 4, "paths": (1, 2), "depth": 3}
-    assert plan.critic.make().in_channels == 4
+    assert plan.critics
+    assert plan.critics[0].values == {"width": 4, "paths": (1, 2), "depth": 3}
+    assert plan.critics[0].make().in_channels == 4
     assert plan.recipe == recipe
-    assert plan.critic.brief == "judge:width=4,paths=1,2,depth=3"
+    assert plan.critics[0].brief == "judge:width=4,paths=1,2,depth=3"
 
 
 def test_another_plugin_of_the_same_name_changes_nothing_that_was_resolved_before(install: Any) -> None:
@@ -224,8 +224,8 @@ def test_names_that_stand_alone_mean_the_plugins_that_it_was_made_with(install: 
     made_with = resolve(find_recipe("demo")).provenance()
     install(plugin("theirs", "zoo-theirs", critic_patch=judge, loss_l1=judge, dataset_scenes=judge))
     plan = resolve(find_recipe("demo"), made_with)
-    assert plan.critic
-    assert plan.critic.component.plugin == "critics"
+    assert plan.critics
+    assert plan.critics[0].component.plugin == "critics"
     assert plan.losses[0].component.plugin == "losses"
     assert registry.get().part("dataset", "scenes:side=80", plugin="datasets").component.plugin == "datasets"
 

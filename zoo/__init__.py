@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UsageError, ZooError
 from zoo.events import Alarm, RunInfo, Status
+from zoo.registry.contracts import Judgement, Step
 from zoo.registry.hookspecs import Commands, Register, hookimpl
 
 if TYPE_CHECKING:
@@ -31,12 +32,14 @@ if TYPE_CHECKING:
 __all__ = [
     "Alarm",
     "Commands",
+    "Judgement",
     "Model",
     "Recipe",
     "Register",
     "Run",
     "RunInfo",
     "Status",
+    "Step",
     "UsageError",
     "ZooError",
     "find_recipe",

@@ -191,7 +191,7 @@ def save_model(path: Path, weights: Mapping[str, Tensor], plan: Plan, provenance
     Raises:
         OSError: it cannot be written; what stood there before still does.
     """
-    _save(path, weights, "generator", plan.generator.component, plan, provenance)
+    _save(path, weights, "generator", [plan.generator.component], plan, provenance)
 
 
 def save_critic(path: Path, weights: Mapping[str, Tensor], plan: Plan, provenance: Mapping[str, Any]) -> None:
@@ -200,15 +200,15 @@ def save_critic(path: Path, weights: Mapping[str, Tensor], plan: Plan, provenanc
     Raises:
         OSError: it cannot be written; what stood there before still does.
     """
-    assert plan.critic is not None
-    _save(path, weights, "critic", plan.critic.component, plan, provenance)
+    assert plan.critics
+    _save(path, weights, "critic", [critic.component for critic in plan.critics], plan, provenance)
 
 
 def _save(
     path: Path,
     weights: Mapping[str, Tensor],
     what: str,
-    component: Component,
+    components: Sequence[Component],
     plan: Plan,
     provenance: Mapping[str, Any],
 ) -> None:
@@ -216,11 +216,10 @@ def _save(
         "format": FORMAT,
         "zoo": zoo_version(),
         "recipe": plan.recipe.to_table(),
+        # Of several critics, all: patch+pixel.
         what: {
-            "name": component.name,
-            "plugin": component.plugin,
-            "distribution": component.distribution,
-            "version": component.version,
+            key: "+".join(getattr(component, key) for component in components)
+            for key in ("name", "plugin", "distribution", "version")
         },
         "color": color.CONVENTIONS,
         "provenance": dict(provenance),

@@ -63,7 +63,9 @@ class Recipe(BaseModel):
 
     summary: str = Field("", description="one line for people")
     generator: str = Field(description="predicts chroma from lightness")
-    critic: str = Field(description="tells originals from coloured pictures; none: image losses alone")
+    critic: str = Field(
+        description="tells originals from coloured pictures; several, such as patch+2*pixel; none: image losses alone"
+    )
     loss: str = Field(description="a sum of losses, such as 100*l1+adv; none: the generator's own alone")
     data: str = Field(description="a data set, or a folder of photographs")
     size: Annotated[int, WithJsonSchema(_SIZES)] = Field(
@@ -87,6 +89,7 @@ class Recipe(BaseModel):
         pattern=rf"^({_STAGE}( +{_STAGE})*)?$",
         description="who learns for how many epochs, such as 'generator:10 critic:2 gan:20'; otherwise both, always",
     )
+    critic_steps: int = Field(1, ge=1, description="steps of the critic to one of both networks, where both learn")
     optimizer: str = Field("adam", description="moves the weights of both networks, such as adamw:weight_decay=0.01")
     lr: float = Field(2e-4, gt=0, lt=1, description="learning rate of both networks")
     lr_critic: float | None = Field(None, gt=0, lt=1, description="the critic's own learning rate, where it has one")
@@ -239,6 +242,16 @@ class Recipe(BaseModel):
     def stage_at(self, epoch: float) -> Stage:
         """Return who learns at an epoch. Beyond the schedule's end, the last stage goes on."""
         return next((name for name, end in self.stages if epoch < end), self.stages[-1][0])
+
+    def learning_at(self, epoch: float, step: int) -> Stage:
+        """Return who learns at a step: the critic alone, where it takes several steps to one of both.
+
+        Args:
+            epoch: rounds through the data set so far.
+            step: steps taken so far.
+        """
+        stage = self.stage_at(epoch)
+        return "critic" if stage == "gan" and (step + 1) % self.critic_steps else stage
 
     def lr_factor(self, progress: float, step: int) -> float:
         """Return what the learning rates are multiplied by: it rises in the warm-up, is 1, and falls to 0 at the end.

@@ -11,12 +11,19 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrizations
 
 from zoo.errors import UsageError
+from zoo.registry.contracts import Judgement
 
 Norm = Literal["batch", "instance", "spectral", "none"]
 Width = Annotated[int, Field(ge=1, le=512)]
 
 
-def patch(*, base: Width = 64, layers: Annotated[int, Field(ge=1, le=5)] = 3, norm: Norm = "batch") -> Critic:
+def patch(
+    *,
+    base: Width = 64,
+    layers: Annotated[int, Field(ge=1, le=5)] = 3,
+    norm: Norm = "batch",
+    features: bool = False,
+) -> Critic:
     """PatchGAN: one logit per overlapping patch of the picture (Isola et al. 2017).
 
     Args:
@@ -24,6 +31,7 @@ def patch(*, base: Width = 64, layers: Annotated[int, Field(ge=1, le=5)] = 3, no
         layers: Convolutions that halve the picture; 1 to 5 judge patches of 16, 34, 70, 142 or 286 pixels.
         norm: Normalization: of activations, over the batch or over each picture, or of the weights by their spectral
             norm (Miyato et al. 2018), which bounds the critic's slope.
+        features: Offer what every convolution but the last sees to losses such as `feature-matching`.
     """
     widths = [base * min(2**layer, 8) for layer in range(layers + 1)]
     blocks: list[nn.Module] = []
@@ -33,7 +41,7 @@ def patch(*, base: Width = 64, layers: Annotated[int, Field(ge=1, le=5)] = 3, no
         blocks.append(Block(inputs, width, kernel=4, stride=2 if halves else 1, norm=norm, first=layer == 0))
         inputs = width
     # The two convolutions that don't halve take one row each away, and one must be left.
-    return Critic(blocks, convolution(inputs, 1, kernel=4, norm=norm), smallest=3 * 2**layers)
+    return Critic(blocks, convolution(inputs, 1, kernel=4, norm=norm), smallest=3 * 2**layers, features=features)
 
 
 def pixel(*, base: Width = 64, norm: Norm = "batch") -> Critic:
@@ -52,15 +60,19 @@ def pixel(*, base: Width = 64, norm: Norm = "batch") -> Critic:
 
 
 class Critic(nn.Module):
-    """Lightness (N, 1, H, W) and chroma (N, 2, H, W) -> logits (N, 1, h, w). No side may be below `smallest`."""
+    """Lightness (N, 1, H, W) and chroma (N, 2, H, W) -> logits (N, 1, h, w). No side may be below `smallest`.
 
-    def __init__(self, blocks: list[nn.Module], head: nn.Module, *, smallest: int) -> None:
+    With `features`, a `Judgement`: logits, and what each of the blocks returns.
+    """
+
+    def __init__(self, blocks: list[nn.Module], head: nn.Module, *, smallest: int, features: bool = False) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(blocks)
         self.head = head
         self.smallest = smallest
+        self.features = features
 
-    def forward(self, lightness: Tensor, chroma: Tensor) -> Tensor:
+    def forward(self, lightness: Tensor, chroma: Tensor) -> Tensor | Judgement:
         """Judge pictures."""
         height, width = lightness.shape[-2:]
         if min(height, width) < self.smallest:
@@ -69,10 +81,12 @@ class Critic(nn.Module):
                 f"it needs at least {self.smallest} on every side. Train on larger crops, or give it fewer layers."
             )
         x = torch.cat([lightness, chroma], dim=1)
+        seen: list[Tensor] = []
         for block in self.blocks:
             x = block(x)
+            seen.append(x)
         logits: Tensor = self.head(x)
-        return logits
+        return Judgement(logits, seen) if self.features else logits
 
 
 class Block(nn.Module):

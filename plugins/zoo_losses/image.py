@@ -1,4 +1,7 @@
-"""Losses that compare the chroma of every pixel. One unit of chroma is 110 units of a* or b*."""
+"""Losses that compare the chroma of every pixel, or what a critic sees in it.
+
+One unit of chroma is 110 units of a* or b*.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.registry.contracts import Picture
+from zoo.registry.contracts import Picture, Step
 
 
 class L1(nn.Module):
@@ -56,3 +59,15 @@ class SmoothL1(nn.Module):
     def forward(self, fake: Picture, real: Picture) -> Tensor:
         """Compare two batches of pictures."""
         return F.smooth_l1_loss(fake.chroma.float(), real.chroma.float(), beta=self.beta)
+
+
+class FeatureMatching(nn.Module):
+    """Mean absolute difference of what a critic sees, over its layers (Wang et al. 2018, pix2pixHD).
+
+    It needs a critic that offers its features, such as `patch:features=true`.
+    """
+
+    def forward(self, fake: Picture, real: Picture, step: Step) -> Tensor:  # noqa: ARG002
+        """Compare the critic's features of two batches of pictures."""
+        pairs = zip(step.fake_features, step.real_features, strict=True)
+        return torch.stack([F.l1_loss(fake, real) for fake, real in pairs]).mean()

@@ -23,6 +23,13 @@ def zoo_components(register: Register) -> None:
     )
     register.loss("adv-lsgan", "zoo_losses.adversarial:LeastSquares", summary="Least-squares GAN", adversarial=True)
     register.loss("adv-hinge", "zoo_losses.adversarial:Hinge", summary="GAN with the hinge loss", adversarial=True)
+    # pix2pixHD's; its sum over layers is a mean here, and it has four of them at each scale.
+    register.loss(
+        "feature-matching",
+        "zoo_losses.image:FeatureMatching",
+        summary="Distance between what a critic sees in pictures",
+        weight=10,
+    )
     # Between photographs and their grey versions, vgg is 0.4 to 2.6 and gram 0.1 to 4 (VGG-16, random weights, whose
     # features have a mean square near 1). gram grows with the fourth power of the features, and trained ones are
     # larger; a tenth keeps it from outshouting the rest.

@@ -25,6 +25,8 @@ from zoo.cli.commands.run import _settings
 from zoo.cli.main import app
 from zoo.registry import resolve
 from zoo.registry.spec import parse
+from zoo.testing import check_loss
+from zoo.training import dry_run
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -268,6 +270,25 @@ def test_the_example_of_a_plugin_passes_its_own_tests(plugin: None, tmp_path: Pa
     assert tests
     for test in tests:
         test()
+
+
+def test_the_losses_that_know_more_keep_their_contracts_and_train(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_files(ROOT / "docs" / "plugins.md", tmp_path)
+    monkeypatch.setenv("ZOO_PLUGINS_DIR", str(tmp_path / "mine"))
+    registry.get.cache_clear()
+    names = ("late", "certain", "relative", "seen", "unusual")
+    for name in names:
+        check_loss(name)
+    recipe = find_recipe(
+        "demo", generator="unet-shallow:base=2,depth=2", critic="patch:base=2,layers=1,features=true+0.5*pixel:base=2",
+        data="scenes:side=32,length=4,val=2", loss="l1+" + "+".join(names), size=32, batch=2, steps=2, device="cpu",
+        workers=0,
+    )  # fmt: skip
+    _, losses = dry_run(recipe)
+    assert losses.keys() == {"l1", "critic", *names}
+    assert losses["late"] == 0
 
 
 def test_the_example_of_a_registry_is_one(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from zoo_losses import plugin
 from zoo_losses.adversarial import CrossEntropy, Hinge, LeastSquares
 from zoo_losses.image import L1, L2, Distance, SmoothL1
 
+from zoo.data.batch import Batch
 from zoo.errors import UsageError, ZooError
 from zoo.training.assembly import assemble
 from zoo.training.trainer import Trainer
@@ -330,7 +331,7 @@ def test_networks_of_losses_run_in_float32_whatever_the_trained_ones_run_in(monk
     monkeypatch.setattr(features.FeatureNetwork, "forward", noted)
     options = f"net={NET},weights=random"
     photos = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    Trainer(assemble(tiny(loss=f"vgg:{options}+gram:{options}+adv", precision="bf16"))).step(photos)
+    Trainer(assemble(tiny(loss=f"vgg:{options}+gram:{options}+adv", precision="bf16"))).step(Batch(photos))
     assert seen == {(False, torch.float32)}
 
 
@@ -350,6 +351,17 @@ def test_plugin_offers_what_exists() -> None:
 
     recorder = Recorder()
     plugin.zoo_components(recorder)
-    assert recorder.seen.keys() == {"l1", "distance", "l2", "smooth-l1", "adv", "adv-lsgan", "adv-hinge", "vgg", "gram"}
+    assert recorder.seen.keys() == {
+        "l1",
+        "distance",
+        "l2",
+        "smooth-l1",
+        "adv",
+        "adv-lsgan",
+        "adv-hinge",
+        "feature-matching",
+        "vgg",
+        "gram",
+    }
     assert recorder.seen["l1"] == (100, False)
     assert recorder.seen["adv"] == (1, True)

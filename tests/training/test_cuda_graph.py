@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from knowing import knowing_losses
 from tiny import Notes, same, tiny, weights
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -24,6 +25,8 @@ from zoo.training.trainer import Trainer
 
 # A rate that float32 holds exactly, as it rises, so that bits can be compared.
 CHANGES: dict[str, Any] = {"compile": "max", "lr": 2**-10, "warmup": 7, "lr_decay": 0, "steps": 16}
+
+PATCH = "patch:base=4,layers=1,norm=none"
 
 
 class Tape(TorchDispatchMode):
@@ -97,15 +100,22 @@ def losses(run: Run) -> list[dict[str, float]]:
         pytest.param({"size": "24,32"}, 2, id="growing crops"),
         pytest.param({"schedule": "generator:2 critic:2 gan:4"}, 3, id="stages"),
         pytest.param({"critic": "none", "loss": "l1"}, 1, id="no critic"),
+        pytest.param({"loss": "l1+ramp+adv"}, 1, id="a ramp"),
+        pytest.param({"loss": "uncertain+counting+relativistic"}, 1, id="losses that learn and count"),
+        pytest.param(
+            {"critic": f"{PATCH}+2*{PATCH},features=true", "loss": "l1+adv+feature-matching"}, 1, id="critics"
+        ),
+        pytest.param({"critic_steps": 2}, 2, id="a critic of more steps"),
     ],
 )
 @pytest.mark.usefixtures("on_tape")
 def test_steps_out_of_a_graph_are_those_that_it_was_recorded_from(changes: dict[str, Any], recordings: int) -> None:
     recipe = tiny(**{**CHANGES, **changes})
-    plain = train(recipe.model_copy(update={"compile": "off"}), name="plain")
-    assert Tape.recorded == 0
     notes = Notes()
-    recorded = train(recipe, name="recorded", callback=notes)
+    with knowing_losses():
+        plain = train(recipe.model_copy(update={"compile": "off"}), name="plain")
+        assert Tape.recorded == 0
+        recorded = train(recipe, name="recorded", callback=notes)
     assert notes.notes == []
     assert Tape.recorded == recordings
     assert losses(recorded) == losses(plain)
@@ -116,8 +126,10 @@ def test_steps_out_of_a_graph_are_those_that_it_was_recorded_from(changes: dict[
 def test_a_loss_that_waits_for_the_device_is_trained_without_a_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     image = Objective.image
 
-    def waiting(self: Objective, fake: Any, real: Any) -> dict[str, Tensor]:
-        return {name: loss if loss.item() > 0 else -loss for name, loss in image(self, fake, real).items()}
+    def waiting(self: Objective, fake: Any, real: Any, *step: Any, **resting: Any) -> dict[str, Tensor]:
+        return {
+            name: loss if loss.item() > 0 else -loss for name, loss in image(self, fake, real, *step, **resting).items()
+        }
 
     monkeypatch.setattr(Objective, "image", waiting)
     plain = train(tiny(**{**CHANGES, "compile": "off"}), name="plain")

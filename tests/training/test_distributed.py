@@ -176,11 +176,11 @@ from zoo.training.objective import Objective
 
 image = Objective.image
 
-def greedy(self, fake, real):
+def greedy(self, fake, real, *step, **resting):
     # The second process has less memory than the first, and less still for large pictures.
     if os.environ["RANK"] == "1" and len(fake.chroma) * fake.chroma.shape[-1] > 64:
         raise torch.OutOfMemoryError("CUDA out of memory")
-    return image(self, fake, real)
+    return image(self, fake, real, *step, **resting)
 
 Objective.image = greedy
 for name in sys.argv[1:]:

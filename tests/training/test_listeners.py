@@ -149,7 +149,7 @@ def test_the_examples_of_the_hooks_page_follow_a_run(listening: Any, monkeypatch
     listening(diary=make_hooks(diary))
     image = Objective.image
 
-    def first(self: Objective, fake: Any, real: Any) -> Any:
+    def first(self: Objective, fake: Any, real: Any, *step: Any, **resting: Any) -> Any:
         monkeypatch.setattr(Objective, "image", image)
         raise torch.OutOfMemoryError
 

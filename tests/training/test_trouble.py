@@ -69,10 +69,10 @@ def test_a_batch_in_parts_comes_to_the_same(micro: int) -> None:
 def test_running_out_of_memory_halves_the_parts(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     image = Objective.image
 
-    def greedy(self: Objective, fake: Any, real: Any) -> dict[str, Tensor]:
+    def greedy(self: Objective, fake: Any, real: Any, *step: Any, **resting: Any) -> dict[str, Tensor]:
         if len(fake.chroma) > 1:
             raise error
-        return image(self, fake, real)
+        return image(self, fake, real, *step, **resting)
 
     notes = Notes()
     with monkeypatch.context() as patched:
@@ -86,7 +86,7 @@ def test_running_out_of_memory_halves_the_parts(error: Exception, monkeypatch: p
 
 
 def test_not_even_one_picture_fits(monkeypatch: pytest.MonkeyPatch) -> None:
-    def greedy(self: Objective, fake: Any, real: Any) -> dict[str, Tensor]:
+    def greedy(self: Objective, fake: Any, real: Any, *step: Any, **resting: Any) -> dict[str, Tensor]:
         raise torch.OutOfMemoryError
 
     monkeypatch.setattr(Objective, "image", greedy)
@@ -144,9 +144,9 @@ def spoil(monkeypatch: pytest.MonkeyPatch, when: Callable[[int], bool]) -> None:
     """Make the image losses of some calls NaN."""
     image, calls = Objective.image, iter(range(10**6))
 
-    def bad(self: Objective, fake: Any, real: Any) -> dict[str, Tensor]:
+    def bad(self: Objective, fake: Any, real: Any, *step: Any, **resting: Any) -> dict[str, Tensor]:
         factor = float("nan") if when(next(calls)) else 1.0
-        return {name: loss * factor for name, loss in image(self, fake, real).items()}
+        return {name: loss * factor for name, loss in image(self, fake, real, *step, **resting).items()}
 
     monkeypatch.setattr(Objective, "image", bad)
 

@@ -14,7 +14,7 @@ from torch.utils.data import get_worker_info
 from zoo.data.augmentation import Augmentations
 from zoo.data.batch import Batch
 from zoo.photo.scaling import central_square, resize, resize_labels
-from zoo.registry.contracts import Item
+from zoo.registry.contracts import Item, PhotoDataset
 
 _Array: TypeAlias = "Tensor | NDArray[Any]"
 
@@ -64,6 +64,20 @@ class Loaded(NamedTuple):
 def taken_apart(item: Item) -> tuple[Tensor, Mapping[str, Tensor]]:
     """Return the photograph or clip, and its extras."""
     return item if isinstance(item, tuple) else (item, {})
+
+
+class PhotosAlone:
+    """A data set without its extras; of clips, the first frame of each."""
+
+    def __init__(self, photos: PhotoDataset) -> None:
+        self._photos = photos
+
+    def __len__(self) -> int:
+        return len(self._photos)
+
+    def __getitem__(self, index: int) -> Tensor:
+        photo, _ = taken_apart(self._photos[index])
+        return photo if photo.ndim == 3 else photo[0]
 
 
 def is_aligned(extra: Tensor, photo: Tensor) -> bool:

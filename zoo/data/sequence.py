@@ -87,7 +87,7 @@ class Endless:
             problems.clear()
 
 
-class Sequence(IterableDataset[Loaded]):
+class StreamedCrops(IterableDataset[Loaded]):
     """Batches of crops of a stream, from a place on, for one of several processes that each take their own part."""
 
     def __init__(
@@ -103,9 +103,9 @@ class Sequence(IterableDataset[Loaded]):
         self.photos, self.size, self.augment, self.seed, self.state = photos, size, augment, seed, state
         self._dealt = (1, 0, 0, 1)
 
-    def dealt(self, batch: int, start: int, rank: int, world_size: int) -> Sequence:
+    def dealt(self, batch: int, start: int, rank: int, world_size: int) -> StreamedCrops:
         """Return the batches of one process: of each `world_size * batch` photographs, r, r + w and so on."""
-        dealt = Sequence(self.photos, size=self.size, augment=self.augment, seed=self.seed, state=self.state)
+        dealt = StreamedCrops(self.photos, size=self.size, augment=self.augment, seed=self.seed, state=self.state)
         dealt._dealt = (batch, start, rank, world_size)
         return dealt
 

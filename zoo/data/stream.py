@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 from zoo.data.augmentation import Augmentations
 from zoo.data.batch import Batch
 from zoo.data.crops import Crop, Loaded, collated, cropped
-from zoo.data.sequence import Sequence
+from zoo.data.sequence import StreamedCrops
 from zoo.errors import ZooError
 from zoo.files import explain_os_error
 from zoo.registry.contracts import PhotoDataset
@@ -67,7 +67,7 @@ class Stream(Dataset[Crop]):
 
 
 def batches(
-    stream: Stream | Sequence,
+    stream: Stream | StreamedCrops,
     *,
     batch: int,
     start: int,
@@ -88,7 +88,7 @@ def batches(
             crops. Of a stream's photographs r, r + w, …, so that each may read on to the next one.
         world_size: see `rank`.
     """
-    if isinstance(stream, Sequence):
+    if isinstance(stream, StreamedCrops):
         # One alone may read what comes one after another.
         workers = min(workers, 1)
         source: dict[str, Any] = {

@@ -19,6 +19,8 @@ not options: zoo fills them in, if the factory has them.
 |-------------|-------------|-----------------------------------------------------------------------------------|
 | `size`      | generator   | side of the training crops in pixels                                              |
 | `restoring` | generator   | True when saved weights will be loaded next: don't fetch pretrained ones          |
+| `photos`    | loss        | the training photographs, a `PhotoDataset`: for statistics at the start           |
+| `restoring` | loss        | True when its saved buffers will be loaded next: don't look through the photos    |
 | `split`     | data set    | "train" or "val"                                                                  |
 | `progress`  | data set    | a `Progress`: to be called while files are looked through, where that takes long  |
 | `params`    | optimizer   | what it moves: [(name, parameter), …] of one network, as `torch.optim` takes it   |
@@ -30,7 +32,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
+
+from zoo.errors import UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,7 +76,7 @@ KINDS: tuple[Kind, ...] = (
 FILLED_IN: dict[Kind, frozenset[str]] = {
     "generator": frozenset({"size", "restoring"}),
     "critic": frozenset(),
-    "loss": frozenset(),
+    "loss": frozenset({"photos", "restoring"}),
     "dataset": frozenset({"split", "progress"}),
     "augmentation": frozenset(),
     "optimizer": frozenset({"params", "lr", "capturable"}),
@@ -136,15 +140,82 @@ class Generator(Protocol):
         """(N, 1, H, W) -> (N, 2, H, W)."""
 
 
+class Judgement(NamedTuple):
+    """What a critic may return instead of bare logits: them, and what it saw on its way to them."""
+
+    logits: Tensor | Sequence[Tensor]
+    """A tensor, or a list of them, one per scale."""
+    features: Sequence[Tensor]
+    """Of its inner layers, (N, …) each, always as many: see `Step.fake_features`."""
+
+
 class Critic(Protocol):
-    """A `torch.nn.Module` that judges pictures."""
+    """A `torch.nn.Module` that judges pictures. It may return a `Judgement` instead: logits with features."""
 
     def __call__(self, lightness: Tensor, chroma: Tensor) -> Tensor | Sequence[Tensor]:
         """(N, 1, H, W) and (N, 2, H, W) -> logits, or a list of them, one per scale."""
 
 
+class NoFeaturesError(UsageError):
+    """A loss asks for a critic's features where there are none."""
+
+
+class Step:
+    """Where a run is, and what its critics saw: for methods of losses that have a parameter named `step`.
+
+    `number` and `progress` are on the device, and change in place from step to step: compute with them as with any
+    tensor, and ask neither for its value as a Python number, which would make the host wait, and could not be part of a
+    CUDA graph. A weight that rises over the first tenth of a run is `(10 * step.progress).clamp(max=1)`.
+    """
+
+    def __init__(
+        self,
+        number: Tensor,
+        progress: Tensor,
+        fake_features: Sequence[Tensor] | None = None,
+        real_features: Sequence[Tensor] | None = None,
+        *,
+        missing: str = "there are none",
+    ) -> None:
+        """Make one; `missing` says why there are no features, where there are none."""
+        self.number = number
+        """Steps taken before this one: a float32 scalar."""
+        self.progress = progress
+        """How much of the run is done, from 0 to 1: a float32 scalar."""
+        self._fake, self._real, self._missing = fake_features, real_features, missing
+
+    @property
+    def fake_features(self) -> list[Tensor]:
+        """The features of coloured pictures that the critics returned in a `Judgement`, of all of them, in float32.
+
+        Raises:
+            NoFeaturesError: there are none.
+        """
+        return self._found(self._fake)
+
+    @property
+    def real_features(self) -> list[Tensor]:
+        """The same of originals, in the same order, and cut off: no gradient flows through them.
+
+        Raises:
+            NoFeaturesError: there are none.
+        """
+        return [features.detach() for features in self._found(self._real)]
+
+    def _found(self, features: Sequence[Tensor] | None) -> list[Tensor]:
+        if features is None:
+            raise NoFeaturesError(self._missing)
+        return [one.float() for one in features]
+
+
 class ImageLoss(Protocol):
-    """Compares coloured pictures with their originals. May be a `torch.nn.Module`: then zoo moves it to the device."""
+    """Compares coloured pictures with their originals. May be a `torch.nn.Module`: then zoo moves it to the device.
+
+    Of one that is a module, zoo trains the parameters that have `requires_grad`, with the generator's optimizer, and
+    keeps them and the buffers in checkpoints; frozen parameters are not kept. Write to buffers in place.
+
+    If it has a parameter named `step`, that is a `Step`. The same goes for all methods of an `AdversarialLoss`.
+    """
 
     def __call__(self, fake: Picture, real: Picture) -> Tensor:
         """Return a scalar. Gradients flow through `fake` alone."""
@@ -153,13 +224,18 @@ class ImageLoss(Protocol):
 class AdversarialLoss(Protocol):
     """Both sides of the game, over the logits of one scale; zoo takes the mean over several.
 
+    Where the generator's side has a second parameter, `real`, it gets the logits of originals, too, for relativistic
+    games (Jolicoeur-Martineau 2018); gradients flow through `fake` alone. Parameters of a module learn along with the
+    generator's side.
+
     A loss that holds the critic back by its gradients has a method beside them,
 
         def penalty(self, critic: Critic, real: Picture, fake: Picture) -> Tensor
 
-    which returns another scalar for the critic to minimize. It is called in float32, outside of autocast, with the bare
-    network and a fake that is cut off from the generator. An integer attribute `penalty_every` (1 where there is none)
-    says at which steps: at every so many of them, counted so many times; at none if it is 0.
+    which returns another scalar for the critic to minimize. It is called in float32, outside of autocast, with the
+    critic as a network that returns plain logits, and a fake that is cut off from the generator. An integer attribute
+    `penalty_every` (1 where there is none) says at which steps: at every so many of them, counted so many times; at
+    none if it is 0.
 
     Two more attributes let zoo see whether one side runs away from the other. `undecided` is the logit between
     "original" and "coloured": with it, the critic's accuracy is measured at validations. `healthy_margin` is a range,

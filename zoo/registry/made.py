@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeGuard
 
 from zoo.errors import BrokenContractError
@@ -45,6 +46,19 @@ def is_stream(made: Any) -> TypeGuard[PhotoStream]:
 def is_set_metric(made: Any) -> TypeGuard[SetMetric]:
     """Whether a metric compares whole sets by the features of their pictures."""
     return all(callable(getattr(made, method, None)) for method in ("features", "compare"))
+
+
+def asked_for(function: Callable[..., Any], offered: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the offered keywords that a loss, or a method of one, has parameters for."""
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(function, torch.nn.Module):
+        function = function.forward
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        # It is built in, or written in C.
+        return {}
+    return {name: value for name, value in offered.items() if name in parameters}
 
 
 def numbers_of(measured: Any, name: str) -> dict[str, float]:

@@ -90,7 +90,8 @@ class Plan:
     asked: Recipe
     """As it was found."""
     generator: Part
-    critic: Part | None
+    critics: tuple[Part, ...]
+    """None, one, or several, each with its weight."""
     losses: tuple[Part, ...]
     """Each with its weight."""
     data: Part
@@ -112,7 +113,7 @@ class Plan:
         return self.asked.model_copy(
             update={
                 "generator": str(self.generator.spec),
-                "critic": str(self.critic.spec) if self.critic else NONE,
+                "critic": "+".join(str(critic.spec) for critic in self.critics) or NONE,
                 "loss": "+".join(str(loss.spec) for loss in self.losses) or NONE,
                 "data": str(self.data.spec),
                 "augment": "+".join(str(augmentation.spec) for augmentation in self.augmentations) or NONE,
@@ -125,9 +126,8 @@ class Plan:
     @property
     def parts(self) -> tuple[Part, ...]:
         """All parts, the generator first."""
-        critic = () if self.critic is None else (self.critic,)
         training = (*self.losses, self.data, *self.augmentations, self.optimizer)
-        return (self.generator, *critic, *training, *self.metrics, *self.trackers)
+        return (self.generator, *self.critics, *training, *self.metrics, *self.trackers)
 
     def provenance(self) -> list[dict[str, str]]:
         """List whose components take part: kind, name, plugin, distribution and version of each.
@@ -157,7 +157,7 @@ class Plan:
         return dataclasses.replace(
             self,
             generator=marked("generator", self.generator),
-            critic=self.critic and marked("critic", self.critic),
+            critics=tuple(marked("critic", critic) for critic in self.critics),
             losses=tuple(marked("loss", loss) for loss in self.losses),
             data=marked("data", self.data),
             augmentations=tuple(marked("augment", augmentation) for augmentation in self.augmentations),
@@ -192,7 +192,7 @@ def resolve(recipe: Recipe | Plan, made_with: Iterable[Mapping[str, str]] = ()) 
         recipe,
         generator=known.part("generator", recipe.generator),
         data=known.part("dataset", recipe.data),
-        critic=None if recipe.critic == NONE else known.part("critic", recipe.critic),
+        critics=() if recipe.critic == NONE else known.critics(recipe.critic),
         augmentations=tuple(known.part("augmentation", term) for term in _augmentations(recipe.augment)),
         optimizer=known.part("optimizer", recipe.optimizer),
         metrics=known.parts("metric", recipe.metrics or known.registry.catalogue.fields.get("metrics", "")),
@@ -217,6 +217,10 @@ class _Known:
 
     def parts(self, kind: Kind, text: str) -> tuple[Part, ...]:
         return tuple(self.part(kind, spec) for spec in parse_list(text))
+
+    def critics(self, text: str) -> tuple[Part, ...]:
+        critics = tuple(self.part("critic", spec) for spec in self.registry.terms("critic", text))
+        return critics if len(critics) == 1 else tuple(map(_weighted, critics))
 
     def part(self, kind: Kind, asked: Spec | str) -> Part:
         name = asked.partition(":")[0] if isinstance(asked, str) else asked.name
@@ -246,8 +250,8 @@ def _losses(text: str) -> tuple[Spec, ...]:
     return () if text == NONE else parse_sum(text)
 
 
-def _weighted(loss: Part) -> Part:
-    return loss if loss.weight is not None else dataclasses.replace(loss, weight=loss.component.weight)
+def _weighted(part: Part) -> Part:
+    return part if part.weight is not None else dataclasses.replace(part, weight=part.component.weight)
 
 
 def _check_together(known: Registry, plan: Plan) -> None:
@@ -257,17 +261,19 @@ def _check_together(known: Registry, plan: Plan) -> None:
         if names.count(loss.component.qualified) > 1:
             raise UsageError(f"--loss {recipe.loss}: {loss.name} is there twice; write it once, with one weight")
     adversarial = [loss.component.name for loss in plan.losses if loss.component.adversarial]
-    if recipe.schedule and not plan.critic:
+    if recipe.critic_steps > 1 and not plan.critics:
+        raise UsageError(f"critic_steps = {recipe.critic_steps} needs a critic: write --critic NAME, or leave it out")
+    if recipe.schedule and not plan.critics:
         raise UsageError(f"--schedule {recipe.schedule!r} needs a critic: write --critic NAME, or leave it out")
     if "generator:" in recipe.schedule and len(adversarial) == len(plan.losses):
         raise UsageError(f"--schedule {recipe.schedule!r}: without a critic, --loss {recipe.loss} teaches nothing")
-    if plan.critic and not adversarial:
+    if plan.critics and not adversarial:
         offered = [c.name for c in known.components if c.kind == "loss" and c.adversarial]
         raise UsageError(
             f"the critic {recipe.critic} has no part in --loss {recipe.loss}: add an adversarial loss "
             f"({', '.join(offered)}), or write --critic none"
         )
-    if adversarial and not plan.critic:
+    if adversarial and not plan.critics:
         raise UsageError(
             f"--loss {recipe.loss}: {adversarial[0]} needs a critic: write --critic NAME "
             f"({', '.join(c.name for c in known.components if c.kind == 'critic')}), or leave it out"

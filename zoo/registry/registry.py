@@ -129,12 +129,12 @@ class Registry:
         return {option: text for _, option, text in self._defaults(component)}
 
     def with_defaults(self, kind: Kind, text: str) -> str:
-        """Write the default options of registry.toml into a spec, or a sum of losses. What it says itself stays.
+        """Write the default options of registry.toml into a spec, or a sum of them. What it says itself stays.
 
         A text that makes no sense is returned as it is: whoever checks it can say why.
         """
         try:
-            specs = parse_sum(text) if kind in ("loss", "augmentation") else (self.read(kind, text),)
+            specs = self.terms(kind, text) if kind in ("loss", "augmentation", "critic") else (self.read(kind, text),)
             defaults = [self.defaults(self.find(kind, spec.name)) for spec in specs]
         except UsageError:
             return text
@@ -164,6 +164,20 @@ class Registry:
                     return spec
         template = parse(shorthand)
         return Spec(template.name, {k: v.replace("{}", text) for k, v in template.options.items()})
+
+    def terms(self, kind: Kind, text: str) -> tuple[Spec, ...]:
+        """Read a sum of components, such as `patch+2*pixel`; a bare path stands alone, as `read` takes it.
+
+        Raises:
+            SpecError: it is malformed.
+        """
+        if self.catalogue.shorthands.get(kind) is None or not looks_like_path(text):
+            return parse_sum(text)
+        with suppress(SpecError):
+            specs = parse_sum(text)
+            if not any(_problem(self.find, kind, spec.name) for spec in specs):
+                return specs
+        return (self.read(kind, text),)
 
     def part(self, kind: Kind, spec: Spec | str, plugin: str | None = None) -> Part:
         """Find the component that a spec asks for. Its options are checked when they are first needed.

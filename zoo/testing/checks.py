@@ -50,6 +50,8 @@ IMAGE_LOSS: tuple[Check, ...] = (
     losses.extreme_pictures,
     losses.deterministic_loss,
     losses.repeated_calls,
+    losses.restored,
+    losses.steps,
     losses.graphs_released,
 )
 ADVERSARIAL_LOSS: tuple[Check, ...] = (
@@ -59,6 +61,8 @@ ADVERSARIAL_LOSS: tuple[Check, ...] = (
     losses.extreme_logits,
     losses.penalty,
     losses.repeated_calls,
+    losses.restored,
+    losses.steps,
     losses.graphs_released,
 )
 DATASET: tuple[Check, ...] = (

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from zoo.data.picture import LabPicture
+from zoo.registry.contracts import Step
+from zoo.registry.made import asked_for
 from zoo.testing.graphs import KEPT, Graphs
 from zoo.testing.subject import ContractError, Note, Subject, expect, names, noise, pictures
+from zoo.training.objective import kept_of
 
 _SIDES = ("critic", "generator")
+_MANY = 10_000
+"""Numbers of a loss that somebody may have forgotten to freeze."""
 
 
 def loss_made(subject: Subject) -> str:
@@ -49,12 +57,12 @@ def gradients_of_fake(subject: Subject) -> str:
     real = pictures(size=subject.size, device=subject.device)
     gradient = _compare(subject, real, 0.5 * real.chroma)[1]
     expect(gradient.abs().sum() > 0, "no gradient reaches the fake's chroma: the generator would learn nothing")
-    if isinstance(subject.made, nn.Module):
-        own = [name for name, p in subject.made.named_parameters() if p.grad is not None]
-        subject.made.zero_grad()
-        if own:
-            return Note(f"{names(own)} get gradients, too, which nothing uses: requires_grad_(False)")
-    return "reach the fake's chroma alone"
+    own = _learned(subject, "it")
+    count = sum(parameter.numel() for parameter in own.values())
+    text = f"reach the fake's chroma and {names(list(own))}, trained with the generator" if own else ""
+    if count > _MANY:
+        return Note(f"{text}: {count:,} numbers; if they are not meant to be, requires_grad_(False)")
+    return text or "reach the fake's chroma alone"
 
 
 def identical_pictures(subject: Subject) -> str:
@@ -111,13 +119,66 @@ def repeated_calls(subject: Subject) -> str:
         steps = [after - before for before, after in pairwise(values)]
         words = f"{what} is {values[0]:.4g} at the first call and {values[-1]:.4g} at call {calls} of the same"
         slack = 1e-4 * max(map(abs, values))
+        kept = isinstance(loss, nn.Module) and _goes_on_from_what_is_kept(subject, loss)
         expect(
-            not all(step > slack for step in steps),
+            kept or not all(step > slack for step in steps),
             f"{words}: it grows with each call; nothing of one call may be added up in the next",
         )
         if any(abs(step) > slack for step in steps):
-            changed = f"{words}: a run that is resumed begins anew with what it remembers"
+            changed = words if kept else f"{words}: a run that is resumed begins anew with what it remembers"
+            if kept:
+                return f"{words}, and goes on from the buffers that checkpoints keep"
     return Note(changed) if changed else f"the same at {calls} calls of the same"
+
+
+def restored(subject: Subject) -> str:
+    """What it learned and counted comes back from a checkpoint."""
+    loss = subject.make()
+    if not isinstance(loss, nn.Module):
+        return "no module: it has nothing to keep"
+    if not kept_of(loss):
+        return "nothing to keep"
+    _value(subject, loss)
+    expect(
+        _goes_on_from_what_is_kept(subject, loss),
+        "restored, it gives another value: what it depends on must be in buffers, written to in place, or in "
+        "parameters that have requires_grad; frozen ones must always be made the same",
+    )
+    return f"{names(list(kept_of(loss)))}: the same value from there"
+
+
+def _goes_on_from_what_is_kept(subject: Subject, loss: nn.Module) -> bool:
+    other = subject.make(seed=1, restoring=True)
+    kept, own = kept_of(loss), kept_of(other)
+    wrong = [name for name in kept.keys() | own.keys() if name not in kept or name not in own]
+    wrong += [name for name in kept.keys() & own.keys() if kept[name].shape != own[name].shape]
+    expect(not wrong, f"made with restoring=True, it has other tensors, or of other shapes: {names(sorted(wrong))}")
+    for name, value in kept.items():
+        own[name].copy_(value)
+    return torch.equal(_value(subject, loss), _value(subject, other))
+
+
+def _value(subject: Subject, loss: Any) -> Tensor:
+    """Return what a loss makes of always the same: the sum of both sides of an adversarial one."""
+    if not is_adversarial(loss):
+        picture = pictures(size=subject.size, device=subject.device)
+        return _compare(subject, picture, 0.5 * picture.chroma, loss)[0]
+    real, fake = (torch.full((2, 1, 4, 4), level, device=subject.device) for level in (0.5, -0.5))
+    return torch.stack(_sides(subject, real, fake, loss=loss)).sum()
+
+
+def steps(subject: Subject) -> str:
+    """At the first step, in the middle and at the end of a run it gives numbers."""
+    methods = [getattr(subject.made, side, None) for side in _SIDES] if is_adversarial(subject.made) else [subject.made]
+    if not any(asked_for(method, {"step": None}) for method in methods if method is not None):
+        return "does not ask for the step"
+    values = []
+    for number, progress in ((0.0, 0.0), (5e3, 0.5), (1e6, 1.0)):
+        try:
+            values.append(float(_value(replace(subject, clock=(number, progress)), subject.make())))
+        except ContractError as error:
+            raise ContractError(f"at progress {progress:g}, step {number:g}: {error}") from None
+    return f"{values[0]:.4g} at the start, {values[1]:.4g} in the middle and {values[2]:.4g} at the end of a run"
 
 
 def graphs_released(subject: Subject) -> str:
@@ -126,12 +187,12 @@ def graphs_released(subject: Subject) -> str:
     for call in range(calls):
         if is_adversarial(subject.made):
             real, fake = (torch.full((2, 1, 4, 4), level, device=subject.device) for level in (0.5, -0.5))
-            subject.made.critic(graphs.mark(real, call), graphs.mark(fake, call)).backward()
-            subject.made.generator(graphs.mark(fake, call)).backward()
+            for side, logits in (("critic", (real, fake)), ("generator", (fake,))):
+                _called(subject, getattr(subject.made, side), *(graphs.mark(one, call) for one in logits)).backward()
         else:
             picture = pictures(size=subject.size, device=subject.device)
             fake_chroma = graphs.mark(0.5 * picture.chroma, call)
-            subject.made(LabPicture(picture.lightness, fake_chroma), picture).backward()
+            _called(subject, subject.made, LabPicture(picture.lightness, fake_chroma), picture).backward()
             del fake_chroma, picture
     expect(not graphs.alive, KEPT.format(alive=graphs.alive, calls=calls))
     return f"nothing of {calls} steps is kept"
@@ -143,10 +204,14 @@ def sides(subject: Subject) -> str:
         # Where a hinge is, one side of it has no slope; so not only one logit.
         logits = torch.linspace(-0.9, 0.9, 32, device=subject.device).view(2, 1, 4, 4)
         leaves = [logits.clone().requires_grad_(True) for _ in range(2 if side == "critic" else 1)]
-        value = getattr(subject.made, side)(*leaves)
+        value = _called(subject, getattr(subject.made, side), *leaves)
         _expect_scalar(value, f"{side}(…)")
         expect(value.requires_grad, f"{side}(…) is cut off from the logits: no gradient can reach them")
+        if isinstance(subject.made, nn.Module):
+            subject.made.zero_grad()
         value.backward()
+        if side == "generator":
+            _learned(subject, "generator(…)")
         expect(
             all(leaf.grad is not None and leaf.grad.any() for leaf in leaves),
             f"the gradient of {side}(…) is zero, whatever the logits are: nothing can be learned from it",
@@ -211,7 +276,8 @@ def penalty(subject: Subject) -> str:
     torch.manual_seed(0)
     critic = _Curved().to(subject.device)
     real = pictures(size=subject.size, device=subject.device)
-    value = subject.made.penalty(critic, real, LabPicture(real.lightness, 0.5 * real.chroma))
+    fake = LabPicture(real.lightness, 0.5 * real.chroma)
+    value = _called(subject, subject.made.penalty, critic, real, fake)
     _expect_scalar(value, "penalty(…)")
     expect(value.requires_grad, "penalty(…) is cut off from the critic: compute gradients with create_graph=True")
     value.backward()
@@ -244,7 +310,7 @@ def _compare(subject: Subject, real: LabPicture, chroma: Tensor, loss: Any = Non
     chroma = chroma.detach().clone().requires_grad_(True)
     # Pictures of its own, as in every step of a training: they remember what was computed of them.
     fake, real = LabPicture(real.lightness, chroma), LabPicture(real.lightness, real.chroma)
-    value = (subject.made if loss is None else loss)(fake, real)
+    value = _called(subject, subject.made if loss is None else loss, fake, real)
     _expect_scalar(value, "it")
     expect(value.requires_grad, "the loss is cut off from the fake: no gradient can reach it")
     value.backward()
@@ -259,7 +325,8 @@ def _sides(subject: Subject, real: Tensor, fake: Tensor, loss: Any = None) -> tu
     values = []
     for side, logits in (("critic", (real, fake)), ("generator", (fake,))):
         leaves = [scale.detach().clone().requires_grad_(True) for scale in logits]
-        value = getattr(subject.made if loss is None else loss, side)(*leaves)
+        # What was a right answer for the one side is what the other has to be compared with.
+        value = _called(subject, getattr(subject.made if loss is None else loss, side), *leaves, original=real)
         _expect_scalar(value, f"{side}(…)")
         expect(value.requires_grad, f"{side}(…) is cut off from the logits: no gradient can reach them")
         value.backward()
@@ -267,6 +334,37 @@ def _sides(subject: Subject, real: Tensor, fake: Tensor, loss: Any = None) -> tu
         expect(not wild, f"the gradient of {side}(…) is NaN or infinite")
         values.append(value.detach())
     return values[0], values[1]
+
+
+def _called(subject: Subject, function: Callable[..., Any], *given: Any, original: Tensor | None = None) -> Any:
+    """Call a loss, or a method of one, with what else it asks for, as a training would."""
+    number, progress = torch.tensor(subject.clock, device=subject.device).unbind()
+    if isinstance(given[0], Tensor):
+        # Logits: features of inner layers have gradients to the same pictures.
+        fake = given[-1]
+        real = (-fake if original is None else original).detach().to(fake.dtype)
+        seen = [[one, one.square()] for one in (fake, real)]
+        offered = {"step": Step(number, progress, *seen)} | ({"real": real} if len(given) == 1 else {})
+    else:
+        fake, real = given[-2:] if isinstance(given[0], LabPicture) else (given[2], given[1])
+        seen = [[one.chroma, F.avg_pool2d(one.chroma, 2)] for one in (fake, real)]
+        offered = {"step": Step(number, progress, *seen)}
+    return function(*given, **asked_for(function, offered))
+
+
+def _learned(subject: Subject, what: str) -> dict[str, nn.Parameter]:
+    """Return the parameters that a loss would have trained, after a backward pass through it, by name."""
+    if not isinstance(subject.made, nn.Module):
+        return {}
+    own = {name: p for name, p in subject.made.named_parameters() if p.requires_grad}
+    idle = [name for name, p in own.items() if p.grad is None or not p.grad.any()]
+    expect(
+        not idle,
+        f"no gradient of {what} reaches {names(idle)}, and nothing can be learned there: use them, or "
+        "requires_grad_(False)",
+    )
+    subject.made.zero_grad()
+    return own
 
 
 def _expect_scalar(value: object, what: str) -> None:

@@ -19,6 +19,7 @@ from zoo.networks import predict_chroma
 from zoo.registry.contracts import Kind
 from zoo.testing.graphs import KEPT, Graphs
 from zoo.testing.subject import ContractError, Note, Subject, expect, names, noise, short
+from zoo.training.guards import checked_judgement
 from zoo.training.learning import colour_in_training, learned_through
 
 _TOLERANCE = 1e-3
@@ -73,8 +74,9 @@ def precision(subject: Subject) -> str:
     if generator:
         filled = filled_in(network, network.forward, picture[0], (side, side), _beside(network, *picture))
     with torch.no_grad():
-        plain = network(*(picture[:1] if generator else picture), **filled)
-    found = {str(scale.dtype) for scale in ([plain] if isinstance(plain, Tensor) else plain)}
+        output = network(*(picture[:1] if generator else picture), **filled)
+    plain = [output] if generator else checked_judgement(output, None).logits
+    found = {str(scale.dtype) for scale in plain}
     expect(found == {"torch.float32"}, f"float32 input gives {names(sorted(found))}, expected torch.float32")
     half = _forward(subject, network, *picture, dtype=torch.bfloat16)
     expect(all(scale.is_floating_point() for scale in half), "under bfloat16 autocast it returns no floating point")
@@ -338,10 +340,7 @@ def _judge(
 ) -> list[Tensor]:
     with torch.autocast(lightness.device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
         logits = network(lightness, chroma)
-    scales = [logits] if isinstance(logits, Tensor) else list(logits)
-    strange = [type(scale).__name__ for scale in scales if not isinstance(scale, Tensor)]
-    expect(not strange, f"logits must be a tensor, or a list of them, one per scale; found {names(strange)}")
-    return scales
+    return checked_judgement(logits, None).logits
 
 
 FORWARD: dict[Kind, Callable[..., list[Tensor]]] = {

@@ -40,11 +40,15 @@ class Subject:
     """None for a factory that no plugin registered."""
     device: torch.device = CPU
     size: int = SIZE
+    clock: tuple[float, float] = (100.0, 0.75)
+    """The number and the progress of the step that losses are told."""
 
     def make(self, *, seed: int = 0, **offered: Any) -> Any:
         """Make one: the same seed makes the same one."""
         torch.manual_seed(seed)
-        offered = {"size": self.size, "restoring": True, "split": "train", **offered}
+        # A generator's pretrained weights are not worth fetching here; a loss's statistics are what is to be tried.
+        restoring = self.kind != "loss"
+        offered = {"size": self.size, "restoring": restoring, "split": "train", "photos": Album(self.size), **offered}
         made = self.factory(**self.options, **filled_in(self.factory, self.kind, offered))
         return made.to(self.device) if isinstance(made, nn.Module) else made
 
@@ -64,6 +68,23 @@ def pictures(*, batch: int = 2, size: int = SIZE, seed: int = 0, device: str | t
     coarse = torch.rand(batch, 3, 4, 4, generator=generator)
     smooth = F.interpolate(coarse, (size, size), mode="bilinear", align_corners=True)
     return LabPicture.of_photos((smooth * 255).round().to(torch.uint8).to(device))
+
+
+class Album:
+    """A few photographs for losses that look at some: smooth ones, in all colours."""
+
+    def __init__(self, size: int = SIZE) -> None:
+        self._photos = [
+            (pictures(batch=1, size=size, seed=seed).rgb[0] * 255).round().to(torch.uint8) for seed in range(6)
+        ]
+
+    def __len__(self) -> int:
+        """As many as there are."""
+        return len(self._photos)
+
+    def __getitem__(self, index: int) -> Tensor:
+        """Return one, uint8 (3, size, size)."""
+        return self._photos[index]
 
 
 def noise(subject: Subject, batch: int, height: int, width: int) -> tuple[Tensor, Tensor]:

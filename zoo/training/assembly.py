@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -15,8 +15,8 @@ from zoo.conditioning import has_learn
 from zoo.data.augmentation import Augmentations
 from zoo.data.batch import Batch
 from zoo.data.cache import cached
-from zoo.data.crops import collated
-from zoo.data.sequence import Endless, Sequence
+from zoo.data.crops import PhotosAlone, collated
+from zoo.data.sequence import Endless, StreamedCrops
 from zoo.data.stream import Stream, batches
 from zoo.device import describe_device, keep_freed_memory, pick_device, pick_dtype, pick_memory_format
 from zoo.errors import UsageError, ZooError
@@ -28,6 +28,7 @@ from zoo.registry.contracts import LeftOut, Metric, PhotoDataset, PhotoStream, P
 from zoo.registry.made import is_stream
 from zoo.registry.part import names_of
 from zoo.registry.spec import names_in
+from zoo.training.critics import make_critic
 from zoo.training.distributed import Distributed
 from zoo.training.guards import CheckedMetric, CheckedPhotos, CheckedStream, Form
 from zoo.training.objective import Objective
@@ -74,7 +75,7 @@ class Assembly:
         """How many photographs make an epoch; None where that is unknown."""
         return length_of(self.photos)
 
-    def crops(self, size: int, state: Any = None) -> Stream | Sequence:
+    def crops(self, size: int, state: Any = None) -> Stream | StreamedCrops:
         """Return the training photographs' crops: each photograph read once as far as memory holds them.
 
         Args:
@@ -83,7 +84,7 @@ class Assembly:
         """
         how: dict[str, Any] = {"size": size, "augment": self.augment, "seed": self.recipe.seed}
         if isinstance(self.photos, Endless):
-            return Sequence(self.photos, **how, state=state)
+            return StreamedCrops(self.photos, **how, state=state)
         return Stream(self._cached_photos, **how)
 
     def made_up(self, count: int, size: int) -> Batch:
@@ -116,13 +117,19 @@ class Assembly:
 
 
 def assemble(
-    recipe: Recipe | Plan, *, restoring: bool = False, device: str | None = None, progress: Progress | None = None
+    recipe: Recipe | Plan,
+    *,
+    restoring: bool = False,
+    resuming: bool = False,
+    device: str | None = None,
+    progress: Progress | None = None,
 ) -> Assembly:
     """Make the parts that a recipe names. Seeds torch's global random state.
 
     Args:
         recipe: what to make.
         restoring: saved weights will be loaded next, so that pretrained ones need not be fetched.
+        resuming: a checkpoint will be, which holds what losses found out, too.
         device: another one than the recipe's.
         progress: is told how many files the data set has looked through.
 
@@ -142,19 +149,19 @@ def assemble(
     if length_of(photos) is None:
         _check_counts_no_epochs(recipe, plan.data)
     torch.manual_seed(recipe.seed)
-    generator = plan.generator.make(size=recipe.size, restoring=restoring)
+    generator = plan.generator.make(size=recipe.size, restoring=restoring or resuming)
     if not plan.losses and not has_learn(generator):
         raise UsageError(
             f"--loss {NONE} is for generators that bring losses of their own, in a method learn(…); "
             f"{plan.generator.name} has none: write a sum of losses, such as --loss l1"
         )
-    critic = None if plan.critic is None else plan.critic.make()
-    layout = {"device": place, "memory_format": pick_memory_format(place)}
+    critic = make_critic(plan.critics)
+    layout: Any = {"device": place, "memory_format": pick_memory_format(place)}
     return Assembly(
         plan=plan,
         generator=generator.to(**layout),
         critic=None if critic is None else critic.to(**layout),
-        objective=Objective(plan.losses, plan.critic).to(place),
+        objective=Objective(plan.losses, plan.critics, photos=_alone(photos), restoring=resuming).to(place),
         photos=photos,
         val_photos=photos if length_of(val_photos) == 0 else val_photos,
         metrics={
@@ -184,6 +191,10 @@ def _check_counts_no_epochs(recipe: Recipe, data: Part) -> None:
                 f"{data.brief} does not say how many photographs make an epoch, so {field} means nothing: "
                 + ("leave it out" if field == "keep_epochs" else "say --steps or --minutes instead")
             )
+
+
+def _alone(photos: PhotoDataset | Endless) -> PhotoDataset | None:
+    return None if isinstance(photos, Endless) else PhotosAlone(photos)
 
 
 def _on(device: torch.device, made: Metric) -> Metric:
@@ -221,7 +232,7 @@ def _init_critic(assembly: Assembly, source: ModelSource, recipe: Recipe) -> str
     file = source.critic()
     if file is not None:
         recipe, weights = load_critic(file)
-    if not _is_like(assembly.plan.critic, recipe.critic):
+    if not _are_like(assembly.plan.critics, recipe.critic):
         theirs = "without one" if recipe.critic == NONE else f"with another {names_in(recipe.critic)}"
         return f"; the critic begins anew, for the model was trained {theirs}"
     if file is None:
@@ -235,10 +246,12 @@ def _init_critic(assembly: Assembly, source: ModelSource, recipe: Recipe) -> str
     return "; its critic comes along"
 
 
-def _is_like(critic: Part | None, text: str) -> bool:
-    """Whether a recipe's text means this critic, with the same options."""
+def _are_like(critics: Sequence[Part], text: str) -> bool:
+    """Whether a recipe's text means these critics, with the same options; their weights are no matter."""
+    known = get()
     try:
-        return critic is not None and get().part("critic", text).spec == critic.spec
+        theirs = [known.part("critic", term).spec for term in known.terms("critic", text)]
+        return [replace(spec, weight=None) for spec in theirs] == [replace(c.spec, weight=None) for c in critics]
     except UsageError:
         # None, or one that is not installed.
         return False
@@ -273,10 +286,10 @@ def describe(assembly: Assembly) -> list[tuple[str, str]]:
     """Say what was assembled: what, and how it is."""
     recipe, plan, critic = assembly.recipe, assembly.plan, assembly.critic
     train, val = ("a stream" if n is None else f"{n:,}" for n in (assembly.length, length_of(assembly.val_photos)))
-    sizes = recipe.sizes
+    sizes, critics = recipe.sizes, "+".join(critic.brief for critic in plan.critics)
     rows = [
         ("generator", f"{plan.generator.brief}  ({count_parameters(assembly.generator) / 1e6:.1f} M parameters)"),
-        ("critic", f"{plan.critic.brief}  ({count_parameters(critic) / 1e6:.1f} M)" if plan.critic else NONE),
+        ("critic", f"{critics}  ({count_parameters(critic) / 1e6:.1f} M)" if critic else NONE),
         ("loss", _losses(assembly)),
         ("data", plan.data.brief),
         ("photographs", f"{train} for training, {val} for validation"),

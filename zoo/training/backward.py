@@ -13,10 +13,13 @@ from zoo.conditioning import HINTS, Conditions, draw_hints, names_taken
 from zoo.data.batch import Batch
 from zoo.data.picture import LabPicture
 from zoo.device import compiles, pick_memory_format
+from zoo.errors import UsageError
 from zoo.recipe import Stage
+from zoo.registry.contracts import Step
 from zoo.training.assembly import Assembly
 from zoo.training.distributed import Distributed, unsynchronized
 from zoo.training.learning import colour_in_training, learned_through
+from zoo.training.objective import Judgements, with_features
 from zoo.training.optimizers import trainable
 
 
@@ -35,7 +38,10 @@ class Backward:
             for name, network in networks.items()
             if network is not None
         }
-        """What is learned, by network."""
+        """What is learned, by network; with the generator's, what losses learn."""
+        self.of_losses = [parameter for _, parameter in assembly.objective.trainable]
+        """What losses learn: nobody averages its gradients over several processes within a backward pass."""
+        self.parameters["generator"] += self.of_losses
         self._taken = names_taken(assembly.generator)
         self.compiled = compiles(assembly.recipe.compile, assembly.device)
         self._wrap()
@@ -81,7 +87,8 @@ class Backward:
         batch: Batch,
         stage: Stage,
         *,
-        step: int,
+        step: Step,
+        due: Sequence[int],
         micro_batch: int,
         alone: bool = False,
     ) -> dict[str, Tensor]:
@@ -90,7 +97,8 @@ class Backward:
         Args:
             batch: on the device.
             stage: who learns.
-            step: steps taken so far.
+            step: where the run is, for losses.
+            due: which penalties are: see `Objective.due`.
             micro_batch: images on the device at once.
             alone: leave the gradients this process's own, where there are several.
 
@@ -104,13 +112,15 @@ class Backward:
             weight = len(part) / len(batch)
             last = number == len(parts) and not alone
             with nullcontext() if last else unsynchronized(self._generator, self._critic):
-                losses = self._of_micro_batch(part, weight, stage, step)
+                losses = self._of_micro_batch(part, weight, stage, step, due)
             for name, loss in losses.items():
                 sums[name] = sums[name] + weight * loss if name in sums else weight * loss
         return sums
 
-    def _of_micro_batch(self, batch: Batch, weight: float, stage: Stage, step: int) -> dict[str, Tensor]:
-        assembly = self.assembly
+    def _of_micro_batch(
+        self, batch: Batch, weight: float, stage: Stage, step: Step, due: Sequence[int]
+    ) -> dict[str, Tensor]:
+        assembly, objective = self.assembly, self.assembly.objective
         critic = None if stage == "generator" else self._critic
         real = LabPicture.of_photos(batch.photos.contiguous(memory_format=pick_memory_format(assembly.device)))
         if batch.drawn is not None:
@@ -124,13 +134,15 @@ class Backward:
             chroma, own = colour_in_training(generator, real, assembly.dtype, conditions)
             fake = LabPicture(real.lightness, chroma)
         losses: dict[str, Tensor] = {}
-        fake_logits: Tensor | Sequence[Tensor] = ()
+        on_real: Judgements = []
+        on_fake: Judgements = []
         if critic is not None:
             with self._autocast():
-                real_logits = critic(real.lightness, real.chroma)
-                fake_logits = critic(fake.lightness, fake.chroma)
-            judged = losses["critic"] = assembly.objective.critic(real_logits, fake_logits)
-            if penalties := self._penalties(real, fake, step):
+                on_real = objective.judged(critic(real.lightness, real.chroma))
+                on_fake = objective.judged(critic(fake.lightness, fake.chroma))
+            step = with_features(step, on_fake, on_real)
+            judged = losses["critic"] = objective.critic(on_real, on_fake, step)
+            if penalties := self._penalties(real, fake, due, step):
                 losses["penalty"] = torch.stack(penalties).sum()
                 judged = judged + losses["penalty"]
             # One forward pass serves both networks: this backward pass ends at the critic's weights, and the
@@ -140,10 +152,12 @@ class Backward:
         if stage == "critic":
             return {name: loss.detach() for name, loss in losses.items()}
         # Losses compare small differences: they are left in float32, networks inside of them too.
-        generators = assembly.objective.image(fake, real)
+        generators = objective.image(fake, real, step, resting=critic is None and self._critic is not None)
         if critic is not None:
-            generators |= assembly.objective.generator(fake_logits)
+            generators |= objective.generator(on_fake, on_real, step)
         generators |= self._named_apart(own, losses | generators)
+        if not generators:
+            raise UsageError(f"--loss {assembly.recipe.loss} teaches a generator nothing while the critic rests")
         total = torch.stack(list(generators.values())).sum()
         torch.autograd.backward(total * weight, inputs=self.parameters["generator"])
         return {name: loss.detach() for name, loss in (losses | generators).items()}
@@ -153,17 +167,15 @@ class Backward:
         component = self.assembly.plan.generator.component
         if taken := sorted(own.keys() & losses.keys()):
             raise component.broken(f"its learn(…) returns a loss {taken[0]!r}, as the recipe has: give it another name")
-        if not own and not losses:
-            raise component.broken("its learn(…) returns no loss, and the recipe has none: nothing can be learned")
         return own
 
-    def _penalties(self, real: LabPicture, fake: LabPicture, step: int) -> list[Tensor]:
+    def _penalties(self, real: LabPicture, fake: LabPicture, due: Sequence[int], step: Step) -> list[Tensor]:
         # Past compilers, which cannot differentiate twice, and past autocast, in which gradients' gradients are coarse.
         assembly = self.assembly
         assert assembly.critic is not None
         with torch.autocast(assembly.device.type, enabled=False):
             cut_off = LabPicture(fake.lightness, fake.chroma.detach())
-            return assembly.objective.penalties(assembly.critic, real, cut_off, step)
+            return assembly.objective.penalties(assembly.critic, real, cut_off, due, step)
 
     def _autocast(self) -> torch.autocast:
         enabled = self.assembly.dtype == torch.bfloat16

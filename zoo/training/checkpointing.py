@@ -108,7 +108,7 @@ class Checkpointing:
                 save_model(path, weights, plan, provenance)
             for path in paths[1:]:
                 duplicate(paths[0], path)
-            if plan.critic and MODEL in names:
+            if plan.critics and MODEL in names:
                 # Whoever trains on from the model has the judge that goes with it.
                 weights = {key.removeprefix("critic/"): v for key, v in copies.items() if key.startswith("critic/")}
                 save_critic(self.run.path / CRITIC, weights, plan, provenance)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from zoo.data.crops import is_aligned
 from zoo.errors import BrokenContractError, ZooError, one_line
-from zoo.registry.contracts import Item, Metric, PhotoDataset, PhotoStream, Picture
+from zoo.registry.contracts import Item, Judgement, Metric, PhotoDataset, PhotoStream, Picture
 from zoo.registry.made import numbers_of
 from zoo.registry.offers import Component
 
@@ -184,15 +185,27 @@ def checked_scalar(value: Tensor, component: Component, what: str = "it") -> Ten
     return value
 
 
-def checked_logits(logits: Tensor | Sequence[Tensor], critic: Component | None) -> list[Tensor]:
-    """Return a critic's logits as a list, one per scale.
+@dataclass(frozen=True)
+class Judged:
+    """What a critic made of pictures."""
+
+    logits: list[Tensor]
+    """One per scale."""
+    features: list[Tensor] | None
+    """Of inner layers; None of a critic that offers none."""
+
+
+def checked_judgement(returned: Tensor | Sequence[Tensor] | Judgement, critic: Component | None) -> Judged:
+    """Return what a critic returned, as lists.
 
     Raises:
-        ZooError: they are something else.
+        ZooError: it is something else.
     """
-    if problem := _what_is_wrong_with(logits):
+    logits, features = returned if isinstance(returned, Judgement) else (returned, None)
+    if problem := _what_is_wrong_with(logits) or _what_is_wrong_with_features(features):
         raise critic.broken(problem) if critic else BrokenContractError(f"the critic: {problem}")
-    return [logits] if isinstance(logits, Tensor) else list(logits)
+    scales = [logits] if isinstance(logits, Tensor) else list(logits)
+    return Judged(scales, None if features is None else list(features))
 
 
 def _what_is_wrong_with(logits: object) -> str:
@@ -205,6 +218,12 @@ def _what_is_wrong_with(logits: object) -> str:
         return "it returns an empty list"
     strange = [type(scale).__name__ for scale in logits if not isinstance(scale, Tensor)]
     return f"{expected} {', '.join(strange)}" if strange else ""
+
+
+def _what_is_wrong_with_features(features: object) -> str:
+    if features is None or (isinstance(features, (list, tuple)) and all(isinstance(one, Tensor) for one in features)):
+        return "" if features is None or features else "its judgement has an empty list of features"
+    return f"the features of its judgement must be a list of tensors; found {type(features).__name__}"
 
 
 def _what_is_wrong(photo: object) -> str:

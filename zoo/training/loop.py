@@ -111,7 +111,7 @@ class Loop:
             epoch = int(trainer.epochs)
             factor = recipe.lr_factor(progress, trainer.steps) * 0.5**checkpoints.rollbacks
             trainer.set_lr(factor, critic=checkpoints.critic_lr_factor)
-            self._step(batch)
+            self._step(batch, progress)
             stopping, progress = self._agree(stop)
             if trainer.steps % LOG_EVERY == 0:
                 self._log()
@@ -163,13 +163,14 @@ class Loop:
             except StopRequested:
                 return None
 
-    def _step(self, batch: Batch) -> None:
+    def _step(self, batch: Batch, progress: float) -> None:
         """Take a step, and say what was out of the ordinary with it."""
         trainer, record = self.trainer, self.record
         for problem in batch.problems:
             record.message(f"left out: {problem}")
         before = trainer.micro_batch
-        self.meter.add(trainer.step(batch, self.assembly.recipe.stage_at(trainer.epochs)))
+        stage = self.assembly.recipe.learning_at(trainer.epochs, trainer.steps)
+        self.meter.add(trainer.step(batch, stage, progress))
         if trainer.micro_batch < before:
             record.message(f"out of memory: going on with micro-batches of {trainer.micro_batch}")
         if trainer.fallback:

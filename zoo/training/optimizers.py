@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -33,7 +33,14 @@ class NetworkOptimizer:
     """What moves one network, in the ways that a trainer needs."""
 
     def __init__(
-        self, make: Callable[..., Any], component: Component, network: nn.Module, lr: float, *, recorded: bool
+        self,
+        make: Callable[..., Any],
+        component: Component,
+        network: nn.Module,
+        lr: float,
+        *,
+        recorded: bool,
+        others: Iterable[tuple[str, nn.Parameter]] = (),
     ) -> None:
         """Make it.
 
@@ -43,12 +50,13 @@ class NetworkOptimizer:
             network: whose parameters it moves, those that are to be trained.
             lr: its learning rate.
             recorded: whether its steps are recorded as a CUDA graph.
+            others: what it moves beside the network's, with names.
 
         Raises:
             UsageError: an option is wrong.
             ZooError: it cannot be made, or is no optimizer.
         """
-        named = trainable(network)
+        named = [*trainable(network), *others]
         self.parameters: Sequence[nn.Parameter] = [parameter for _, parameter in named]
         self.component = component
         self.made: Optimizer = make(params=named, lr=lr, capturable=recorded)

@@ -95,7 +95,7 @@ def resume(
     ):
         progress = callback.on_scan if distributed.is_main else None
         device = distributed.device(plan.asked.device)
-        assembly = assemble(plan, restoring=True, device=device, progress=progress)
+        assembly = assemble(plan, resuming=True, device=device, progress=progress)
         init = run.info.get("init")
         assembly.init = init if isinstance(init, dict) else None
         loop = Loop(run, Trainer(assembly, distributed), _listeners(plan, distributed), callback)

@@ -15,6 +15,7 @@ from zoo.device import captures
 from zoo.errors import ZooError, one_line
 from zoo.memory import out_of_memory
 from zoo.recipe import Stage
+from zoo.registry.contracts import Step
 from zoo.training.activation_checkpointing import checkpoint_activations
 from zoo.training.assembly import Assembly
 from zoo.training.backward import Backward
@@ -46,6 +47,8 @@ class Trainer:
         self.skipped = torch.zeros((), device=assembly.device)
         """Steps not taken since a gradient was not a number."""
         self.skipped_in_a_row = torch.zeros((), device=assembly.device)
+        self.now = Step(*torch.zeros(2, device=assembly.device), missing="there is no critic: write --critic NAME")
+        """Where the run is, as losses see it. A graph of a step finds it in this very memory."""
         self.fallback = ""
         """What made training faster and was given up, and why, in words; empty if nothing was."""
         self._buffers_before: list[tuple[Tensor, Tensor]] = []
@@ -64,7 +67,14 @@ class Trainer:
         optimizer = assembly.plan.optimizer
         networks = {"generator": assembly.generator, "critic": assembly.critic}
         self.optimizers = {
-            name: NetworkOptimizer(optimizer.make, optimizer.component, network, self._lr(name), recorded=recorded)
+            name: NetworkOptimizer(
+                optimizer.make,
+                optimizer.component,
+                network,
+                self._lr(name),
+                recorded=recorded,
+                others=assembly.objective.trainable if name == "generator" else (),
+            )
             for name, network in networks.items()
             if network is not None
         }
@@ -109,10 +119,10 @@ class Trainer:
 
     def sync_buffers(self) -> None:
         """Make what several processes counted each for itself, batch norm's statistics, the same for all."""
-        for network in self.networks.values():
-            self.distributed.average_buffers(network)
+        for module in (*self.networks.values(), *self.assembly.objective.modules.values()):
+            self.distributed.average_buffers(module)
 
-    def step(self, batch: Batch, stage: Stage = "gan") -> dict[str, Tensor]:
+    def step(self, batch: Batch, stage: Stage = "gan", progress: float = 0.0) -> dict[str, Tensor]:
         """Take one step of both networks, or of one, in micro-batches if memory asks for it.
 
         A step whose losses or gradients are not numbers changes no weight, and is counted.
@@ -120,6 +130,7 @@ class Trainer:
         Args:
             batch: on the device; this process's part of it.
             stage: who learns: the generator from image losses alone, the critic alone, or both (gan).
+            progress: how much of the run is done, from 0 to 1.
 
         Returns:
             Loss by name: scalars, weighted, means over all processes, still on the device.
@@ -127,6 +138,8 @@ class Trainer:
         Raises:
             torch.OutOfMemoryError: not even one image fits.
         """
+        self.now.number.fill_(self.steps)
+        self.now.progress.fill_(progress)
         losses = self._replay(batch, stage) if self.recorder is not None else None
         if losses is None:
             losses = self._eager_step(batch, stage)
@@ -146,6 +159,7 @@ class Trainer:
         moments, rest = optimizer_state(self.optimizers)
         counts = {"skipped/ever": self.skipped, "skipped/in_a_row": self.skipped_in_a_row}
         tensors = random_state(self.assembly.device) | counts | network_state(self.networks) | moments
+        tensors |= self.assembly.objective.state()
         about = {"steps": self.steps, "images": self.images, "micro_batch": self.micro_batch, "optimizers": rest}
         about["data"] = self.data_state
         # Sums end in other bits with another number of them.
@@ -167,6 +181,7 @@ class Trainer:
             torch.set_num_threads(min(threads, torch.get_num_threads()))
         try:
             load_networks(self.networks, tensors)
+            self.assembly.objective.load_state(tensors)
             load_optimizers(
                 self.optimizers,
                 tensors,
@@ -218,8 +233,9 @@ class Trainer:
         losses = self._gradients_that_fit(batch, stage, alone)
         if alone:
             self.micro_batch = self.distributed.smallest(self.micro_batch, batch.photos.device)
-            self.distributed.average([p.grad for p in self.backward.all_parameters if p.grad is not None])
             self._fits.add(self._form(batch, stage))
+        apart = self.backward.all_parameters if alone else self.backward.of_losses
+        self.distributed.average([p.grad for p in apart if p.grad is not None])
         return self._optimize(losses)
 
     def _gradients_that_fit(self, batch: Batch, stage: Stage, alone: bool) -> dict[str, Tensor]:
@@ -245,7 +261,8 @@ class Trainer:
     def _gradients(self, batch: Batch, stage: Stage, alone: bool = False) -> dict[str, Tensor]:
         self._buffers_before = [(buffer, buffer.clone()) for buffer in self._buffers()]
         size = self.micro_batch
-        return self.backward(batch, stage, step=self.steps, micro_batch=size, alone=alone)
+        due = self.assembly.objective.due(self.steps)
+        return self.backward(batch, stage, step=self.now, due=due, micro_batch=size, alone=alone)
 
     def _optimize(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
         """Move the networks, unless something is not a number; return the losses' means over all processes."""
@@ -267,7 +284,8 @@ class Trainer:
 
     def _buffers(self) -> Iterator[Tensor]:
         """Yield the buffers that training changes."""
-        for network in (self.assembly.generator, self.assembly.critic):
+        modules = self.assembly.objective.modules.values()
+        for network in (self.assembly.generator, self.assembly.critic, *modules):
             yield from () if network is None else network.buffers()
 
     @torch.no_grad()

@@ -20,7 +20,6 @@ from zoo.recipe import Recipe
 from zoo.registry.contracts import PhotoDataset
 from zoo.training.assembly import Assembly
 from zoo.training.distributed import Distributed
-from zoo.training.guards import checked_logits
 
 ROWS = 8
 """Photographs in a sample picture."""
@@ -152,8 +151,7 @@ def _evaluated(network: nn.Module, device: torch.device) -> Iterator[None]:
 
 
 def _judged(critic: nn.Module, assembly: Assembly, fake: LabPicture, real: LabPicture) -> dict[str, float]:
-    """Measure what a critic makes of pictures: means over its scales of those over all logits."""
-    component = assembly.plan.critic.component if assembly.plan.critic else None
+    """Measure what critics make of pictures: means over critics, of those over scales, of those over all logits."""
     enabled = assembly.dtype == torch.bfloat16
     means: list[list[Tensor]] = []
     with _evaluated(critic, assembly.device), torch.autocast(assembly.device.type, torch.bfloat16, enabled=enabled):
@@ -161,11 +159,15 @@ def _judged(critic: nn.Module, assembly: Assembly, fake: LabPicture, real: LabPi
             parts = zip(
                 *(torch.split(t, assembly.recipe.batch) for t in (pictures.lightness, pictures.chroma)), strict=True
             )
-            judged = [checked_logits(critic(*part), component) for part in parts]
-            scales = [torch.cat([logits.float().flatten() for logits in scale]) for scale in zip(*judged, strict=True)]
-            undecided = assembly.objective.undecided or 0.0
-            right = [(sign * scale > sign * undecided).float().mean() for scale in scales]
-            means.append([torch.stack(right).mean(), torch.stack([scale.mean() for scale in scales]).mean()])
+            # Without the features, which are many, of all pictures.
+            judged = [[one.logits for one in assembly.objective.judged(critic(*part))] for part in parts]
+            right, mean = [], []
+            for of_critic in zip(*judged, strict=True):
+                scales = [torch.cat([f.float().flatten() for f in scale]) for scale in zip(*of_critic, strict=True)]
+                undecided = assembly.objective.undecided or 0.0
+                right.append(torch.stack([(sign * s > sign * undecided).float().mean() for s in scales]).mean())
+                mean.append(torch.stack([scale.mean() for scale in scales]).mean())
+            means.append([torch.stack(right).mean(), torch.stack(mean).mean()])
     (real_right, real_mean), (fake_right, fake_mean) = means
     accuracy = {} if assembly.objective.undecided is None else {REAL: float(real_right), FAKE: float(fake_right)}
     return accuracy | {MARGIN: float(real_mean - fake_mean)}

@@ -1,1 +1,1 @@
-"""An augmentation, an optimizer, data sets and a tracker for zoo."""
+"""Components for zoo."""
