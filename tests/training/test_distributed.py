@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import pytest
 import torch
+from knowing import knowing_losses
 from tiny import tiny
 
 from zoo import load_model, registry, train
@@ -205,6 +206,38 @@ def test_one_of_two_processes_runs_out_of_memory() -> None:
         assert run.info["state"] == "finished"
         assert load_checkpoint(run.checkpoints)[1]["micro_batch"] == 1
         assert_close(run, train(recipe, name=f"{name}-alone"))
+
+
+KNOWING = f"""
+import sys
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+from knowing import knowing_losses
+from zoo import Recipe, train
+with knowing_losses():
+    train(Recipe.load(Path("knowing.toml")), name="knowing")
+"""
+
+
+@pytest.mark.slow
+def test_losses_learn_the_same_in_two_processes_and_with_several_critics() -> None:
+    critic = "patch:base=4,layers=1,norm=none,features=true"
+    loss = "ramp+uncertain+0.1*rare+relativistic+feature-matching"
+    recipe = tiny(loss=loss, critic=f"{critic}+2*{critic}", critic_steps=2, steps=8, lr=1e-3)
+    Path("knowing.toml").write_text(recipe.to_toml())
+    Path("script.py").write_text(KNOWING)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "script.py"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(torchrun, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    with knowing_losses():
+        alone = train(recipe, name="alone")
+    ends = [load_checkpoint(run.checkpoints)[0] for run in (Run.open("runs/knowing"), alone)]
+    learned = [end["loss/uncertain.log_variance"].item() for end in ends]
+    assert learned[0] == pytest.approx(learned[1], rel=1e-3)
+    assert abs(learned[0]) > 1e-3
 
 
 def test_a_batch_must_be_divisible() -> None:
