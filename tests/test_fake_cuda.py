@@ -8,8 +8,10 @@ everything before it. What they cannot say: gradients, and so penalties; and whe
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +23,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from zoo import registry
+from zoo.conditioning import Conditions, draw_hints
 from zoo.data.batch import Batch
 from zoo.data.picture import LabPicture
 from zoo.networks import predict_chroma
@@ -36,6 +39,7 @@ from zoo.testing.subject import CPU, Subject
 from zoo.training.assembly import assemble
 from zoo.training.backward import Backward
 from zoo.training.distributed import Distributed
+from zoo.training.learning import colour_in_training, learned_through
 
 SIZE = 64
 PRECISIONS = (torch.float32, torch.bfloat16)
@@ -271,3 +275,18 @@ def test_a_spoilt_loss_is_caught(name: str) -> None:
 def test_the_unspoilt_ones_are_not() -> None:
     run(Subject("generator", lambda: Layer(lambda x: 2 * x), {}))
     run(Subject("loss", lambda: lambda fake, real: (fake.chroma - real.chroma).abs().mean(), {}))
+
+
+@pytest.mark.parametrize("generator", ["noisy:Noisy", "noisy:Hinted", "bins:Bins", "flow:Flow"])
+def test_what_generators_are_given_in_training(monkeypatch: pytest.MonkeyPatch, generator: str) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parent / "packages" / "zoo-odd")
+    module, _, kind = generator.partition(":")
+    made = getattr(importlib.import_module(f"zoo_odd.{module}"), kind)()
+    with fake_tensors():
+        to_cuda(made)
+        real = LabPicture.of_photos(torch.empty(2, 3, SIZE, SIZE, dtype=torch.uint8, device="cuda"))
+        with OneDevice():
+            conditions = Conditions(hints=draw_hints(real.chroma))
+            for dtype in PRECISIONS:
+                chroma, losses = colour_in_training(learned_through(made), real, dtype, conditions)
+                assert {result.device.type for result in (chroma, *losses.values())} == {"cuda"}
