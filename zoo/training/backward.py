@@ -15,7 +15,7 @@ from zoo.device import compiles, pick_memory_format
 from zoo.errors import UsageError
 from zoo.networks import predict_chroma
 from zoo.recipe import Stage
-from zoo.registry.contracts import Step
+from zoo.registry.contracts import NoFeaturesError, Step
 from zoo.training.assembly import Assembly
 from zoo.training.distributed import Distributed, unsynchronized
 from zoo.training.objective import Judgements, with_features
@@ -41,6 +41,8 @@ class Backward:
         self.of_losses = [parameter for _, parameter in assembly.objective.trainable]
         """What losses learn: nobody averages its gradients over several processes within a backward pass."""
         self.parameters["generator"] += self.of_losses
+        self._offers_features = False
+        """Whether the critic is known to, from before its stage."""
         self.compiled = compiles(assembly.recipe.compile, assembly.device)
         self._wrap()
 
@@ -144,7 +146,10 @@ class Backward:
         if stage == "critic":
             return {name: loss.detach() for name, loss in losses.items()}
         # Losses compare small differences: they are left in float32, networks inside of them too.
-        generators = objective.image(fake, real, step, resting=critic is None and self._critic is not None)
+        resting = critic is None and self._critic is not None
+        generators = objective.image(fake, real, step, resting=resting)
+        if resting and len(generators) < objective.image_losses:
+            self._expect_features(real)
         if critic is not None:
             generators |= objective.generator(on_fake, on_real, step)
         if not generators:
@@ -152,6 +157,19 @@ class Backward:
         total = torch.stack(list(generators.values())).sum()
         torch.autograd.backward(total * weight, inputs=self.parameters["generator"])
         return {name: loss.detach() for name, loss in (losses | generators).items()}
+
+    def _expect_features(self, real: LabPicture) -> None:
+        """See once, while the critic rests, that it will have what losses wait for: not only when its stage comes."""
+        critic = self.assembly.critic
+        if self._offers_features or critic is None:
+            return
+        device = self.assembly.device
+        with torch.random.fork_rng([device] if device.type == "cuda" else []), torch.no_grad(), self._autocast():
+            judged = self.assembly.objective.judged(critic.eval()(real.lightness[:1], real.chroma[:1]))
+        critic.train()
+        self._offers_features = any(one.features for one in judged)
+        if not self._offers_features:
+            raise NoFeaturesError(f"--loss {self.assembly.recipe.loss} asks for features, and this critic offers none")
 
     def _penalties(self, real: LabPicture, fake: LabPicture, due: Sequence[int], step: Step) -> list[Tensor]:
         # Past compilers, which cannot differentiate twice, and past autocast, in which gradients' gradients are coarse.
