@@ -185,6 +185,7 @@ def test_a_critic_judges_the_same_with_features_and_without() -> None:
     ("changes", "words"),
     [
         ({"critic": PLAIN}, "asks for a critic's features, and this critic offers none"),
+        ({"critic": PLAIN, "schedule": "generator:1 gan:1"}, "asks for features, and this critic offers none"),
         ({"critic": "none", "loss": "l1+feature-matching"}, "there is no critic: write --critic NAME"),
     ],
 )

@@ -18,7 +18,7 @@ from torch.utils.data import IterableDataset
 
 from zoo import Recipe, Run, UsageError, ZooError, train
 from zoo.data.batch import Batch
-from zoo.data.sequence import Endless, Sequence
+from zoo.data.sequence import Endless, StreamedCrops
 from zoo.data.stream import batches
 from zoo.registry import resolve
 from zoo.testing import check_dataset, registered
@@ -87,7 +87,7 @@ class Long(Counting):
 def feed(
     photos: Any, *, state: Any = None, start: int = 0, workers: int = 0, rank: int = 0, of: int = 1
 ) -> Iterator[Batch]:
-    sequence = Sequence(Endless(photos), size=20, augment=augmentations("flip"), seed=3, state=state)
+    sequence = StreamedCrops(Endless(photos), size=20, augment=augmentations("flip"), seed=3, state=state)
     return batches(sequence, batch=4 // of, start=start, workers=workers, device=CPU, rank=rank, world_size=of)
 
 

@@ -15,7 +15,7 @@ from zoo.data.picture import LabPicture
 from zoo.device import compiles, pick_memory_format
 from zoo.errors import UsageError
 from zoo.recipe import Stage
-from zoo.registry.contracts import Step
+from zoo.registry.contracts import NoFeaturesError, Step
 from zoo.training.assembly import Assembly
 from zoo.training.distributed import Distributed, unsynchronized
 from zoo.training.learning import colour_in_training, learned_through
@@ -43,6 +43,8 @@ class Backward:
         """What losses learn: nobody averages its gradients over several processes within a backward pass."""
         self.parameters["generator"] += self.of_losses
         self._taken = names_taken(assembly.generator)
+        self._offers_features = False
+        """Whether the critic is known to, from before its stage."""
         self.compiled = compiles(assembly.recipe.compile, assembly.device)
         self._wrap()
 
@@ -152,10 +154,17 @@ class Backward:
         if stage == "critic":
             return {name: loss.detach() for name, loss in losses.items()}
         # Losses compare small differences: they are left in float32, networks inside of them too.
-        generators = objective.image(fake, real, step, resting=critic is None and self._critic is not None)
+        resting = critic is None and self._critic is not None
+        generators = objective.image(fake, real, step, resting=resting)
+        if resting and len(generators) < objective.image_losses:
+            self._expect_features(real)
         if critic is not None:
             generators |= objective.generator(on_fake, on_real, step)
         generators |= self._named_apart(own, losses | generators)
+        if not generators and not assembly.plan.losses:
+            raise assembly.plan.generator.component.broken(
+                "its learn(…) returns no loss, and the recipe has none: nothing can be learned"
+            )
         if not generators:
             raise UsageError(f"--loss {assembly.recipe.loss} teaches a generator nothing while the critic rests")
         total = torch.stack(list(generators.values())).sum()
@@ -168,6 +177,19 @@ class Backward:
         if taken := sorted(own.keys() & losses.keys()):
             raise component.broken(f"its learn(…) returns a loss {taken[0]!r}, as the recipe has: give it another name")
         return own
+
+    def _expect_features(self, real: LabPicture) -> None:
+        """See once, while the critic rests, that it will have what losses wait for: not only when its stage comes."""
+        critic = self.assembly.critic
+        if self._offers_features or critic is None:
+            return
+        device = self.assembly.device
+        with torch.random.fork_rng([device] if device.type == "cuda" else []), torch.no_grad(), self._autocast():
+            judged = self.assembly.objective.judged(critic.eval()(real.lightness[:1], real.chroma[:1]))
+        critic.train()
+        self._offers_features = any(one.features for one in judged)
+        if not self._offers_features:
+            raise NoFeaturesError(f"--loss {self.assembly.recipe.loss} asks for features, and this critic offers none")
 
     def _penalties(self, real: LabPicture, fake: LabPicture, due: Sequence[int], step: Step) -> list[Tensor]:
         # Past compilers, which cannot differentiate twice, and past autocast, in which gradients' gradients are coarse.

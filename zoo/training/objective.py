@@ -90,6 +90,11 @@ class Objective:
         said: list[Range] = self._said("healthy_margin")
         return said[0] if said else None
 
+    @property
+    def image_losses(self) -> int:
+        """How many losses compare pictures."""
+        return len(self._image)
+
     def _said(self, attribute: str) -> list[Any]:
         return [getattr(term.loss, attribute) for term in self._adversarial if hasattr(term.loss, attribute)]
 
