@@ -8,6 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from zoo.cli.main import app
+from zoo.errors import UsageError
+from zoo.evaluation.photographs import find_photographs
 
 EVALUATE = [
     (["{model}", "--data", "nowhere/"], 2, "there is no folder nowhere"),
@@ -43,3 +45,17 @@ def test_what_makes_no_sense_is_said(
     assert message in done.stderr
     assert done.exit_code == code
     assert not (tmp_path / folder).exists()
+
+
+def test_a_stream_has_no_photographs_to_be_measured_by() -> None:
+    from packages_of_others import OddHints, OddTars
+
+    from zoo.testing import registered
+
+    with registered() as add:
+        add("dataset", "tars", OddTars)
+        add("dataset", "hints", OddHints)
+        with pytest.raises(UsageError, match="is a stream: what is measured needs photographs"):
+            find_photographs("tars")
+        photographs = find_photographs("hints:length=3").photographs
+        assert photographs.read(2).shape == (3, 42, 48)

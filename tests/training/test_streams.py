@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 import torch
 from tiny import augmentations, same, tiny, weights
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import IterableDataset
 
-from zoo import Recipe, Run, UsageError, ZooError, train
+from zoo import Recipe, Run, UsageError, ZooError, load_model, train
 from zoo.data.batch import Batch
 from zoo.data.sequence import Endless, StreamedCrops
 from zoo.data.stream import batches
+from zoo.photo import read_photo
 from zoo.registry import resolve
 from zoo.testing import check_dataset, registered
 from zoo.training import dry_run, resume
@@ -339,3 +340,48 @@ def test_a_run_that_is_killed_while_it_writes_goes_on(monkeypatch: pytest.Monkey
             train(recipe(steps=9, val_every=3), name="mine")
     run = resume(Run.open("runs/mine"))
     assert same(weights(whole), weights(run))
+
+
+# ------------------------------------------------------------------------------------------- and those who ask for them
+
+
+class Moving(nn.Module):
+    """Sees the frames of a clip together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[int, int]] = []
+        self.net = nn.Conv2d(2, 2, 3, padding=1)
+
+    def forward(self, lightness: Tensor, frames: int) -> Tensor:
+        self.seen.append((len(lightness), frames))
+        clips = lightness.unflatten(0, (-1, frames))
+        return self.net(torch.cat([lightness, clips.mean(1, keepdim=True).expand_as(clips).flatten(0, 1)], 1))
+
+
+class Marked(nn.Module):
+    """Sees the mask that the data set hands over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Conv2d(2, 2, 3, padding=1)
+
+    def forward(self, lightness: Tensor, given: Tensor) -> Tensor:
+        return self.net(torch.cat([lightness, given.to(lightness.dtype)], 1))
+
+
+@pytest.mark.parametrize("data", ["clips", "hints"])
+def test_generators_are_given_what_comes_with_the_photographs(data: str, photos: Path) -> None:
+    with registered() as add:
+        add("generator", "asking", Moving if data == "clips" else Marked)
+        asked = recipe(data=data, generator="asking", batch=2, steps=6)
+        whole = train(asked, name="whole")
+        half = train(asked.changed(steps=3), name="half")
+        resume(half, extend=True, steps=6)
+        assert same(weights(whole), weights(half))
+        assembly = assemble(asked)
+        validate(assembly.generator, assembly, validation_images(assembly))
+        if isinstance(assembly.generator, Moving):
+            assert assembly.generator.seen == [(6, 3), (3, 3)]
+            # A photograph is a clip of one.
+            assert load_model(whole.path, "cpu").colorize(read_photo(photos / "00.png")).shape[0] == 3
