@@ -12,6 +12,7 @@ import pytest
 import torch
 from knowing import Rare, knowing_losses
 from tiny import Notes, same, tiny, weights
+from torch import Tensor, nn
 from zoo_critics.model import patch
 
 from zoo import Judgement, Run, UsageError, train
@@ -21,6 +22,7 @@ from zoo.registry import resolve
 from zoo.training import resume
 from zoo.training.assembly import assemble
 from zoo.training.checkpoint import load_checkpoint
+from zoo.training.distributed import Distributed
 from zoo.training.trainer import Trainer
 
 FEATURES = "patch:base=4,layers=1,norm=none,features=true"
@@ -278,3 +280,38 @@ def test_the_generator_stays_while_the_critic_takes_its_steps() -> None:
     run = train(tiny(critic_steps=5, steps=4, ema_decay=0), name="mine")
     start = assemble(tiny()).generator.state_dict()
     assert same(weights(run), start)
+
+
+# ------------------------------------------------------------------------------------------------- several processes
+
+
+class TwoOfThem(Distributed):
+    """One of two processes, which says what it would tell the other."""
+
+    def __init__(self) -> None:
+        super().__init__(world_size=2)
+        object.__setattr__(self, "told", [])
+
+    def wrap(self, network: nn.Module) -> nn.Module:
+        return network
+
+    def sum(self, values: Tensor) -> Tensor:
+        return values
+
+    def smallest(self, number: int, device: torch.device) -> int:
+        return number
+
+    def average(self, values: Any) -> None:
+        self.told.append(list(values))  # type: ignore[attr-defined]
+
+
+def test_gradients_of_what_losses_learn_are_averaged_over_processes_at_every_step() -> None:
+    distributed = TwoOfThem()
+    trainer = Trainer(assemble(tiny(loss="uncertain+adv")), distributed)
+    for _ in range(2):
+        trainer.step(Batch(batch().photos[:2]))
+    first, second = distributed.told  # type: ignore[attr-defined]
+    # In a first step everybody's are its own, then the wrapper takes care of the networks'.
+    assert len(first) == len(trainer.backward.all_parameters)
+    learned = trainer.assembly.objective.modules["uncertain"].get_parameter("log_variance")
+    assert [id(gradient) for gradient in second] == [id(learned.grad)]
