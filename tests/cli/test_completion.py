@@ -47,7 +47,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("run --gen unet", ["unet", "unet-deep", "unet-shallow"]),
         ("run --critic ", ["none", "patch", "patchgan", "pixel"]),
         ("run --loss 100*l1+adv-", ["100*l1+adv-hinge", "100*l1+adv-lsgan"]),
-        ("run --data s", ["scenes"]),
+        ("run --data s", ["scenes", "shards"]),
         ("run --recipe p", ["pix2pix"]),
         ("run --recipe runs/", ["runs/portraits"]),
         ("run --track csv,w", ["csv,wandb"]),
