@@ -29,7 +29,8 @@ from zoo.data.picture import LabPicture
 from zoo.networks import predict_chroma
 from zoo.photo import color
 from zoo.recipe import Stage
-from zoo.registry.contracts import Kind, Picture
+from zoo.registry.contracts import Kind, Picture, Step
+from zoo.registry.made import asked_for
 from zoo.registry.options import options_of
 from zoo.registry.plugins import Component
 from zoo.registry.spec import parse
@@ -159,7 +160,9 @@ def judge(critic: Any, fake: Picture, real: Picture) -> list[Tensor]:
 
 def compare(loss: Any, fake: Picture, real: Picture) -> list[Tensor]:
     if not is_adversarial(loss):
-        values = [loss(fake, real)]
+        features = [torch.empty(2, 4, 6, 6, device="cuda") for _ in range(2)]
+        step = Step(*torch.empty(2, device="cuda"), features, features)
+        values = [loss(fake, real, **asked_for(loss, {"step": step}))]
     else:
         logits = [torch.empty(2, 1, 6, 6, dtype=dtype, device="cuda") for dtype in PRECISIONS]
         values = [side for one in logits for side in (loss.critic(one, one), loss.generator(one))]
@@ -220,7 +223,8 @@ def test_the_forward_passes_of_a_step_run_on_cuda(stage: Stage, monkeypatch: pyt
         photos = torch.empty(4, 3, 32, 32, dtype=torch.uint8, device="cuda")
         color.encode(photos)  # keeps a table on the device, which is sent there once
         with OneDevice():
-            losses = backward(Batch(photos), stage, step=0, micro_batch=2)
+            now = Step(*torch.empty(2, device="cuda"))
+            losses = backward(Batch(photos), stage, step=now, due=(), micro_batch=2)
     judged = {"critic"} if stage != "generator" else set()
     coloured = {"l1", "smooth-l1"} if stage != "critic" else set()
     assert losses.keys() == judged | coloured | ({"adv", "adv-hinge"} if stage == "gan" else set())

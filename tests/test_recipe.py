@@ -276,6 +276,7 @@ def test_every_shipped_component_keeps_all_its_options_in_text() -> None:
             continue
         required = {
             "folder": {"path": "/x"},
+            "shards": {"path": "/x"},
             "torchvision": {"name": "STL10"},
             "fd": {"net": "test_resnet"},
             "kid": {"net": "test_resnet"},

@@ -184,15 +184,6 @@ def test_validation_gathers_extras_and_crops_those_of_the_photographs_size(add: 
         dry_run(tiny(generator="guided"))
 
 
-def test_an_automatic_batch_size_takes_extras_for_granted(add: Add) -> None:
-    from zoo.registry import resolve
-    from zoo.training.batch_size import with_auto_batch
-    from zoo.training.distributed import Distributed
-
-    add("generator", "guided", Guided)
-    assert with_auto_batch(resolve(tiny(generator="guided", batch="auto")), Distributed()).asked.batch > 0
-
-
 def test_validation_gives_each_picture_its_own_noise(add: Add) -> None:
     assembly = assemble(tiny(generator="noisy"))
     images = validation_images(assembly)
