@@ -1,6 +1,6 @@
 """The command `zoo` from a checkout: `python cli.py list`."""
 
-from zoo.cli.main import app
+from zoo.cli.main import main
 
 if __name__ == "__main__":
-    app(prog_name="zoo")
+    main()

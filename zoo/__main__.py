@@ -1,6 +1,6 @@
 """`python -m zoo` is the command `zoo`."""
 
-from zoo.cli.main import app
+from zoo.cli.main import main
 
 if __name__ == "__main__":
-    app(prog_name="zoo")
+    main()

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+LISTENER = "listener "
+"""How the names of threads begin in which listeners hear of a run."""
+
 
 @dataclass(frozen=True)
 class RunInfo:

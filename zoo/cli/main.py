@@ -27,6 +27,7 @@ from zoo.cli.commands import (
     show,
 )
 from zoo.cli.console import write_anything
+from zoo.cli.ending import end
 from zoo.cli.help import Command, Group, RecipeCommand
 from zoo.errors import INTERRUPTED, ZooError
 from zoo.files import explain_os_error, printable
@@ -114,6 +115,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Train your own model to colour black-and-white photographs: any generator × critic × loss × data set.",
 )
+
+
+def main() -> None:
+    """Answer the command line of this process, and end it."""
+    try:
+        app(prog_name="zoo")
+    except SystemExit as ended:
+        end(ended.code)
 
 
 def _version(wanted: bool) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import registry
 from zoo.errors import one_line
-from zoo.events import RunInfo
+from zoo.events import LISTENER, RunInfo
 from zoo.registry.plugins import make_hooks
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class _Listener:
         self._heard, self._passed_by, self._seconds, self._error = 0, 0, 0.0, ""
         self._unsaid: list[str] = []
         # A daemon: one that never returns does not keep the process alive.
-        self._thread = threading.Thread(target=self._work, name=f"listener {name}", daemon=True)
+        self._thread = threading.Thread(target=self._work, name=LISTENER + name, daemon=True)
 
     def start(self) -> None:
         self._thread.start()
