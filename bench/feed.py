@@ -40,8 +40,8 @@ def main() -> None:
     from zoo import registry
     from zoo.data.augmentation import Augmentations
     from zoo.data.cache import cached
+    from zoo.data.feed import IndexedCrops, batches
     from zoo.data.picture import LabPicture
-    from zoo.data.stream import Stream, batches
 
     cpu = torch.device("cpu")
     augment = Augmentations([registry.get().part("augmentation", name) for name in ("crop", "flip")])
@@ -69,10 +69,10 @@ def main() -> None:
             ("zoo folder, 12 megapixels, remembered", cached(twelve), 2),
             ("zoo scenes, 2 processes", scenes, 2),
         ):
-            stream = Stream(photographs, size=SIZE, augment=augment, seed=0)
+            stream = IndexedCrops(photographs, size=SIZE, augment=augment, seed=0)
             found = rate(batches(stream, batch=BATCH, start=0, workers=workers, device=cpu))
             print(f"{name + ' (uint8)':44} {found:7.1f} images/s  {found / reference:5.2f} ×")
-        stream = Stream(data, size=SIZE, augment=augment, seed=0)
+        stream = IndexedCrops(data, size=SIZE, augment=augment, seed=0)
         feed = batches(stream, batch=BATCH, start=0, workers=2, device=cpu)
         found = rate(LabPicture.of_photos(batch.photos) for batch in feed)
         print(f"{'zoo folder, 2 processes (L*a*b*)':44} {found:7.1f} images/s  {found / reference:5.2f} ×")

@@ -129,7 +129,7 @@ def noise_of(lightness: Tensor, seed: int = 0, device: torch.device | None = Non
     """Return noise that is a picture's own: the same for the same picture and seed, alone and among others.
 
     It comes from the CPU, so that it is the same on every device. A picture is known by its lightness in 16 parts,
-    which rounding does not change: that of another computer, or of another size.
+    in steps of one L*, which rounding on another computer hardly ever changes.
 
     Args:
         lightness: (N, 1, H, W).

@@ -16,7 +16,7 @@ from torch import Tensor
 from zoo.data.batch import Batch
 from zoo.data.cache import CachedPhotos
 from zoo.data.crops import collated, cropped, middle
-from zoo.data.stream import Stream, batches
+from zoo.data.feed import IndexedCrops, batches
 from zoo.errors import ZooError
 from zoo.training.guards import CheckedPhotos, Form
 
@@ -53,7 +53,7 @@ class Known:
 
 
 def take(photos: Any, count: int = 3, workers: int = 0, augment: str = "crop:smallest=0.5+flip") -> list[Batch]:
-    stream = Stream(photos, size=24, augment=augmentations(augment), seed=3)
+    stream = IndexedCrops(photos, size=24, augment=augmentations(augment), seed=3)
     return list(itertools.islice(batches(stream, batch=4, start=0, workers=workers, device=CPU), count))
 
 

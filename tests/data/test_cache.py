@@ -14,7 +14,7 @@ from tiny import augmentations
 from torch import Tensor
 
 from zoo.data.cache import CachedPhotos, cached
-from zoo.data.stream import Stream, batches
+from zoo.data.feed import IndexedCrops, batches
 
 
 class Photos:
@@ -61,7 +61,7 @@ def test_loader_processes_share_it_and_the_crops_are_the_same(workers: int) -> N
     photos = Photos()
 
     def crops(source: Any) -> list[Tensor]:
-        stream = Stream(source, size=16, augment=augmentations(), seed=0)
+        stream = IndexedCrops(source, size=16, augment=augmentations(), seed=0)
         feed = batches(stream, batch=3, start=0, workers=workers, device=torch.device("cpu"))
         return [batch.photos for batch in islice(feed, 20)]
 

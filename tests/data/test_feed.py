@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from zoo.data.crops import cropped
-from zoo.data.stream import Stream, batches, loader_died
+from zoo.data.feed import IndexedCrops, batches, loader_died
 from zoo.errors import ZooError
 from zoo.photo.scaling import central_crop, resize
 
@@ -50,8 +50,10 @@ class Slope:
         return torch.stack([red, green, torch.full_like(red, index)]).to(torch.uint8)
 
 
-def stream(photos: object, **changes: object) -> Stream:
-    return Stream(photos, **{"size": 16, "augment": augmentations("crop:smallest=0.5+flip"), "seed": 3, **changes})  # type: ignore[arg-type]
+def stream(photos: object, **changes: object) -> IndexedCrops:
+    return IndexedCrops(
+        photos, **{"size": 16, "augment": augmentations("crop:smallest=0.5+flip"), "seed": 3, **changes}
+    )  # type: ignore[arg-type]
 
 
 def take(photos: object, count: int, *, start: int = 0, batch: int = 4, workers: int = 0) -> list[Tensor]:
@@ -122,9 +124,9 @@ import torch
 from zoo import registry
 from zoo.data.augmentation import Augmentations
 from zoo.data.crops import cropped
-from zoo.data.stream import Stream, batches
+from zoo.data.feed import IndexedCrops, batches
 photos = registry.get().build("dataset", "scenes:side=48,length=4,val=4", split="train")
-stream = Stream(photos, size=32, augment=Augmentations(), seed=0)
+stream = IndexedCrops(photos, size=32, augment=Augmentations(), seed=0)
 feed = batches(stream, batch=2, start=0, workers=1, device=torch.device("cpu"))
 print(next(feed).photos.shape)
 """

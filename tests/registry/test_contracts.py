@@ -13,7 +13,7 @@ import zoo_smp.model
 from torch import nn
 
 from zoo import registry
-from zoo.data.stream import Stream, batches
+from zoo.data.feed import IndexedCrops, batches
 from zoo.recipe import Recipe
 from zoo.registry.options import options_of
 from zoo.registry.plugins import Component
@@ -46,6 +46,7 @@ NEEDS: dict[str, dict[str, str]] = {
     "fd": {"net": "test_resnet", "weights": "random"},
     "kid": {"net": "test_resnet", "weights": "random"},
     "lpips": {"weights": "random"},
+    "patch": {"features": "true"},
     "folder": {"path": "photos"},
     "shards": {"path": "photos.tar"},
     "torchvision": {"name": "FakeData"},
@@ -115,7 +116,7 @@ LOSSES = registry.components(kind="loss")
 def suits(loss: Component, critic: Component | None) -> bool:
     """Whether a loss has what it needs of a critic."""
     if loss.name == "feature-matching":
-        return False  # needs features=true, which tests/training/test_losses.py has
+        return critic is not None and "features" in {option.name for option in options_of(critic.factory(), "critic")}
     return critic is not None or not loss.adversarial
 
 
@@ -153,7 +154,7 @@ def test_every_pair_of_components_trains_together(parts: Parts, photos: Path) ->
     )
     before = {name: value.clone() for name, value in assembled.generator.named_parameters()}
     trainer = Trainer(assembled)
-    stream = Stream(assembled.photos, size=assembled.recipe.size, augment=assembled.augment, seed=0)
+    stream = IndexedCrops(assembled.photos, size=assembled.recipe.size, augment=assembled.augment, seed=0)
     feed = batches(stream, batch=2, start=0, workers=0, device=assembled.device)
     for batch in itertools.islice(feed, 2):
         assert not batch.problems

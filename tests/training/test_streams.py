@@ -18,8 +18,8 @@ from torch.utils.data import IterableDataset
 
 from zoo import Recipe, Run, UsageError, ZooError, load_model, train
 from zoo.data.batch import Batch
-from zoo.data.sequence import Endless, StreamedCrops
-from zoo.data.stream import batches
+from zoo.data.feed import batches
+from zoo.data.stream import Endless, StreamedCrops
 from zoo.photo import read_photo
 from zoo.registry import resolve
 from zoo.testing import check_dataset, registered

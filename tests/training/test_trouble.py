@@ -497,5 +497,4 @@ def test_a_run_that_is_killed_at_random_moments_comes_to_the_same() -> None:
     assert [line.get("losses") for line in run.metrics] == [line.get("losses") for line in whole.metrics]
     assert {path.name for path in run.path.rglob(".*")} == {".lock"}
     assert not list(run.path.rglob("*.tmp"))
-    for path in run.samples.iterdir():
-        assert path.read_bytes() == (whole.samples / path.name).read_bytes()
+    assert all(path.read_bytes() == (whole.samples / path.name).read_bytes() for path in run.samples.iterdir())

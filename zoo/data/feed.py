@@ -1,4 +1,4 @@
-"""An endless stream of training crops. Which crop stands at which position is a pure function of the seed.
+"""Training crops without end, in batches. Which crop stands at which position is a pure function of the seed.
 
 Position p of a data set of n photographs is in epoch p // n, at place p % n of that epoch's own shuffle. So a run can
 go on from any position, with any number of loader processes, and see exactly what it would have seen.
@@ -23,15 +23,13 @@ from torch.utils.data import DataLoader, Dataset
 from zoo.data.augmentation import Augmentations
 from zoo.data.batch import Batch
 from zoo.data.crops import Crop, Loaded, collated, cropped
-from zoo.data.sequence import StreamedCrops
+from zoo.data.stream import MAX_BAD_IN_A_ROW, StreamedCrops
 from zoo.errors import ZooError
 from zoo.files import explain_os_error
 from zoo.registry.contracts import PhotoDataset
 
-_MAX_BAD_IN_A_ROW = 20
 
-
-class Stream(Dataset[Crop]):
+class IndexedCrops(Dataset[Crop]):
     """Training crops by position."""
 
     def __init__(self, photos: PhotoDataset, *, size: int, augment: Augmentations, seed: int) -> None:
@@ -53,7 +51,7 @@ class Stream(Dataset[Crop]):
                 break
             except (ZooError, OSError) as error:
                 problems.append(str(error))
-                if len(problems) == min(_MAX_BAD_IN_A_ROW, len(self.photos)):
+                if len(problems) == min(MAX_BAD_IN_A_ROW, len(self.photos)):
                     raise ZooError(f"no photograph can be read any more; the last error: {error}") from error
                 index = (index + 1) % len(self.photos)
         return cropped(photo, self.size, self.augment, rng, problems)
@@ -67,7 +65,7 @@ class Stream(Dataset[Crop]):
 
 
 def batches(
-    stream: Stream | StreamedCrops,
+    crops: IndexedCrops | StreamedCrops,
     *,
     batch: int,
     start: int,
@@ -79,7 +77,7 @@ def batches(
     """Return batches without end, from a position on, their photos on the device.
 
     Args:
-        stream: where the crops come from; one that is read from its beginning on has at most one process that loads.
+        crops: where they come from; a stream that is read from its beginning on has at most one process that loads.
         batch: crops per batch.
         start: position of the first crop, in images seen so far.
         workers: processes that load; 0 loads in this one.
@@ -88,15 +86,15 @@ def batches(
             crops. Of a stream's photographs r, r + w, …, so that each may read on to the next one.
         world_size: see `rank`.
     """
-    if isinstance(stream, StreamedCrops):
+    if isinstance(crops, StreamedCrops):
         # One alone may read what comes one after another.
         workers = min(workers, 1)
         source: dict[str, Any] = {
-            "dataset": stream.dealt(batch, start, rank, world_size), "batch_size": None, "collate_fn": _as_it_is,
+            "dataset": crops.dealt(batch, start, rank, world_size), "batch_size": None, "collate_fn": _as_it_is,
         }  # fmt: skip
     else:
         places = _Positions(start + rank * batch, batch, step=world_size * batch)
-        source = {"dataset": stream, "batch_sampler": places, "collate_fn": collated}
+        source = {"dataset": crops, "batch_sampler": places, "collate_fn": collated}
     loader: DataLoader[Any] = DataLoader(
         **source,
         num_workers=workers,

@@ -17,7 +17,8 @@ from zoo.data.crops import Crop, Loaded, collated, cropped
 from zoo.errors import ZooError
 from zoo.registry.contracts import Item, PhotoStream
 
-_MAX_BAD_IN_A_ROW = 20
+MAX_BAD_IN_A_ROW = 20
+"""Photographs that cannot be read, one after another, until the data set itself is taken to be gone."""
 
 
 class Endless:
@@ -78,7 +79,7 @@ class Endless:
                 return
             except (ZooError, OSError) as error:
                 problems.append(str(error))
-                if len(problems) == _MAX_BAD_IN_A_ROW:
+                if len(problems) == MAX_BAD_IN_A_ROW:
                     raise ZooError(f"no photograph can be read any more; the last error: {error}") from error
                 # A generator that has raised is over: another one goes on from where the stream is now.
                 iterator = iter(self._photos)

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from zoo.data.crops import taken_apart
-from zoo.data.sequence import Endless
+from zoo.data.stream import Endless
 from zoo.registry.contracts import Item
 from zoo.registry.made import is_stream
 from zoo.testing.subject import ContractError, Subject, expect

@@ -16,8 +16,8 @@ from zoo.data.augmentation import Augmentations
 from zoo.data.batch import Batch
 from zoo.data.cache import cached
 from zoo.data.crops import PhotosAlone, collated
-from zoo.data.sequence import Endless, StreamedCrops
-from zoo.data.stream import Stream, batches
+from zoo.data.feed import IndexedCrops, batches
+from zoo.data.stream import Endless, StreamedCrops
 from zoo.device import describe_device, keep_freed_memory, pick_device, pick_dtype, pick_memory_format
 from zoo.errors import UsageError, ZooError
 from zoo.model import load_critic, load_model
@@ -75,7 +75,7 @@ class Assembly:
         """How many photographs make an epoch; None where that is unknown."""
         return length_of(self.photos)
 
-    def crops(self, size: int, state: Any = None) -> Stream | StreamedCrops:
+    def crops(self, size: int, state: Any = None) -> IndexedCrops | StreamedCrops:
         """Return the training photographs' crops: each photograph read once as far as memory holds them.
 
         Args:
@@ -85,7 +85,7 @@ class Assembly:
         how: dict[str, Any] = {"size": size, "augment": self.augment, "seed": self.recipe.seed}
         if isinstance(self.photos, Endless):
             return StreamedCrops(self.photos, **how, state=state)
-        return Stream(self._cached_photos, **how)
+        return IndexedCrops(self._cached_photos, **how)
 
     def made_up(self, count: int, size: int) -> Batch:
         """Return a batch of noise on the device, of the form that batches of the data set have.
@@ -94,7 +94,7 @@ class Assembly:
             ZooError: no photograph can be read, to see what it comes with.
         """
         crops = self.crops(size)
-        crop = crops[0] if isinstance(crops, Stream) else crops.first()
+        crop = crops[0] if isinstance(crops, IndexedCrops) else crops.first()
         batch = collated([crop] * count).batch(self.device)
         noise = torch.Generator().manual_seed(0)
         photos = torch.randint(0, 256, batch.photos.shape, dtype=torch.uint8, generator=noise)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from zoo.data.stream import loader_died
+from zoo.data.feed import loader_died
 from zoo.device import describe_device
 from zoo.errors import BrokenContractError, UsageError, ZooError, one_line
 from zoo.files import explain_os_error

@@ -12,7 +12,7 @@ from zoo.conditioning import NOISE, Conditions, names_taken, noise_of
 from zoo.data.batch import Batch
 from zoo.data.crops import Crop, collated, middle
 from zoo.data.picture import LabPicture
-from zoo.data.sequence import Endless
+from zoo.data.stream import Endless
 from zoo.errors import UsageError, ZooError
 from zoo.memory import memory_for
 from zoo.networks import predict_chroma
