@@ -85,7 +85,7 @@ def test_every_plugin_has_its_entry_point(wheel: zipfile.Path) -> None:
     assert {target.split(".")[0] for target in entry_points["zoo"].values()} == PLUGINS
     for target in entry_points["zoo"].values():
         assert f"{target.replace('.', '/')}.py" in wheel.root.namelist()
-    assert entry_points["console_scripts"]["zoo"] == "zoo.cli.main:app"
+    assert entry_points["console_scripts"]["zoo"] == "zoo.cli.main:main"
     assert entry_points["pytest11"]["zoo"] == "zoo.testing.fixtures"
 
 
