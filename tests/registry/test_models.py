@@ -253,6 +253,13 @@ def test_without_a_recipe_it_is_the_models_own(calm: Callable[..., Path], traine
     assert Run(Path("runs/faster")).recipe.lr == 3e-4
 
 
+def test_how_often_to_validate_is_not_the_models_to_say() -> None:
+    """It learned from 65,000 photographs: of 200, its interval would be 130 rounds."""
+    tuned = fine_tuning(find_model("natural"))
+    assert tuned.val_every is None
+    assert tuned.val_images == type(tuned).model_fields["val_images"].default
+
+
 def test_what_only_a_models_recipe_asks_for_is_not_downloaded(calm: Callable[..., Path], trained: Run) -> None:
     calm()
     plan = resolve(fine_tuning(find_model("calm")).changed(loss="l1+vgg:net=vgg16", critic="none"))

@@ -8,14 +8,25 @@ from zoo.registry import ModelSource
 
 GENTLER = 0.1
 """By what learning rates are multiplied where training goes on from a model."""
-_OF_ITS_RUN = {"progressive_sizes", "workers", "threads", "device", "keep_epochs", "track", "summary"}
-"""Fields that belong to the run that made a model."""
+_OF_ITS_RUN = {
+    "progressive_sizes",
+    "val_every",
+    "val_images",
+    "workers",
+    "threads",
+    "device",
+    "keep_epochs",
+    "track",
+    "summary",
+}
+"""Fields that belong to the run that made a model, or to the number of its photographs."""
 
 
 def fine_tuning(source: ModelSource) -> Recipe:
     """Return the recipe with which to train on from a model: its own, with gentler learning rates.
 
-    What belongs to the run that made it stays behind: its trackers, its devices, the sizes that it grew through.
+    What belongs to the run that made it stays behind: its trackers, its devices, the sizes that it grew through, and
+    how often it was validated, which is a matter of how many photographs it had.
 
     Raises:
         UsageError: it is not one of zoo's models.
