@@ -6,7 +6,7 @@ import shlex
 from importlib.metadata import entry_points
 from types import SimpleNamespace
 
-import faulty
+import breaking
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -34,13 +34,16 @@ WRONG = {
 def _installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A plugin whose components are wrong in one way each."""
 
+    def target(name: str) -> str:
+        return f"{'breaking' if hasattr(breaking, name) else 'faulty'}:{name}"
+
     @hookimpl
     def zoo_components(register: Register) -> None:
         for kind, names in WRONG.items():
             for name in names:
-                getattr(register, kind)(name, f"faulty:{name}", summary="wrong")
+                getattr(register, kind)(name, target(name), summary="wrong")
         for name in ("HalfGame", "Often", "Vector"):
-            register.loss(name, f"faulty:{name}", summary="wrong", adversarial=True)
+            register.loss(name, target(name), summary="wrong", adversarial=True)
 
     plugin = SimpleNamespace(
         name="wrong",
@@ -112,14 +115,14 @@ def test_a_fault_of_a_plugin_is_called_that() -> None:
         answer = dry_run(*words)
         assert answer.exit_code == 1
         assert place in answer.stderr
-        assert "This is a fault of the plugin wrong (zoo-wrong 1.2), in faulty.py, line " in answer.stderr
+        assert "This is a fault of the plugin wrong (zoo-wrong 1.2), in breaking.py, line " in answer.stderr
 
 
 def test_a_fault_in_a_process_that_loads_is_told_in_one_line() -> None:
     loader = "Caught IndexError in DataLoader worker process 0.\nOriginal Traceback (most recent call last):\n"
-    trace = f'  File "{faulty.__file__}", line 7, in __getitem__\nIndexError: list index out of range\n'
+    trace = f'  File "{breaking.__file__}", line 7, in __getitem__\nIndexError: list index out of range\n'
     assert describe(IndexError(loader + trace)) == (
-        "IndexError: list index out of range\nThis is a fault of the plugin wrong (zoo-wrong 1.2), in faulty.py, "
+        "IndexError: list index out of range\nThis is a fault of the plugin wrong (zoo-wrong 1.2), in breaking.py, "
         "line 7: `zoo --debug …` shows where it happened."
     )
 
