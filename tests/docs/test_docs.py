@@ -36,7 +36,7 @@ RUN_ELSEWHERE = [ROOT / "docs" / "first-critic.md"]
 COMMAND: Any = typer.main.get_command(app)
 OWN = own_commands()
 # What the options of `zoo run` are called in a recipe.
-FIELDS = ("critic", "loss", "data", "size", "batch", "epochs", "steps", "minutes", "lr", "seed", "device")
+FIELDS = ("critic", "loss", "data", "size", "batch", "epochs", "steps", "minutes", "lr", "schedule", "seed", "device")
 
 
 @dataclass(frozen=True)
