@@ -192,7 +192,8 @@ def test_validation_gives_each_picture_its_own_noise(add: Add) -> None:
     torch.manual_seed(1)
     assembly.plan.recipe.__dict__["batch"] = 1
     second, other = validate(assembly.generator, assembly, images)
-    assert first == pytest.approx(second)
+    # A picture of a batch of its own may differ in its last bit, which may put a pixel into the next bin.
+    assert first == pytest.approx(second, rel=1e-3)
     assert not torch.equal(before, torch.get_rng_state())  # of manual_seed
     assert (one.int() - other.int()).abs().max() <= 1
 
