@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import zoo_unet.model
+from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -19,7 +21,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from zoo import Recipe, load_model, registry
 from zoo.errors import UsageError, ZooError
 from zoo.model import Model, predict_chroma, read_about, save_model
-from zoo.photo import Photo, color
+from zoo.photo import Photo, color, read_photo
 from zoo.registry import resolve
 
 RECIPE = Recipe(generator="unet-shallow:base=4", critic="none", loss="l1", data="scenes", size=32, steps=1)
@@ -373,6 +375,33 @@ def test_colours_outside_srgb_lose_chroma_not_lightness() -> None:
     lab = color.rgb_to_lab(rgb)
     assert (lab[0] - lightness[0]).abs().max() < 1.0
     assert lab[1:].norm(dim=0).mean() > 5
+
+
+def test_what_holds_a_photograph_is_coloured_and_what_displays_itself_comes_back(photos: Path) -> None:
+    path = photos / "00.png"
+    with Image.open(path) as opened:
+        array = np.asarray(opened)
+    model = model_of(Recorder())
+    tensor = torch.from_numpy(array.copy()).permute(2, 0, 1)
+    expected = model.colorize(read_photo(path))
+    assert torch.equal(model.colorize(tensor), expected)
+    for given in (path, str(path), Image.fromarray(array), array, array.astype(np.uint16) * 257, array / 255):
+        coloured = model.colorize(given)
+        assert isinstance(coloured, Image.Image)
+        assert coloured.mode == "RGB"
+        assert coloured._repr_png_()
+        difference = np.abs(np.asarray(coloured).astype(int) - expected.permute(1, 2, 0).numpy())
+        assert difference.max() <= 1
+
+
+def test_a_model_says_in_a_line_what_it_is(saved: Path) -> None:
+    assert "Conv" not in repr(load_model(saved, "cpu"))
+
+
+def test_without_a_name_the_default_model_is_loaded(saved: Path) -> None:
+    Path("registry.toml").write_text(f'model = "{saved}"\n', encoding="utf-8")
+    registry.get.cache_clear()
+    assert load_model(device="cpu").provenance == load_model(saved, "cpu").provenance
 
 
 def test_padding_is_cropped_again() -> None:

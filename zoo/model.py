@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import shorten
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import torch
 import torch.nn.functional as F
@@ -26,7 +27,8 @@ from zoo.errors import UsageError, ZooError
 from zoo.files import explain_os_error, quoted, replacing
 from zoo.memory import memory_for
 from zoo.networks import predict_chroma
-from zoo.photo import Hint, Photo, color
+from zoo.photo import Hint, Photo, color, photo_of
+from zoo.photo.in_memory import image_of
 from zoo.photo.scaling import resize
 from zoo.recipe import Recipe
 from zoo.registry import Plan, find_model
@@ -35,6 +37,10 @@ from zoo.registry.spec import names_in
 from zoo.restoring import About, Shapes, check_numbers, make_generator
 from zoo.tensors import save_tensors
 from zoo.versions import zoo_version
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL.Image import Image
 
 FORMAT = 1
 _KEY = "zoo"
@@ -46,22 +52,44 @@ MAX_PIXELS = 8
 class Model:
     """A trained generator, ready to colour photographs."""
 
-    generator: nn.Module
+    generator: nn.Module = field(repr=False)
     recipe: Recipe
-    provenance: Mapping[str, Any]
+    provenance: Mapping[str, Any] = field(repr=False)
     """Images seen, data set and its fingerprint, metrics, versions."""
     device: torch.device
 
+    @overload
     def colorize(
         self,
-        photo: Photo,
+        photo: Photo | Tensor,
         *,
         size: int | None = None,
         saturation: float = 1.0,
         seed: int = 0,
         hints: Sequence[Hint] = (),
         extras: Mapping[str, Tensor] | None = None,
-    ) -> Tensor:
+    ) -> Tensor: ...
+    @overload
+    def colorize(
+        self,
+        photo: str | os.PathLike[str] | Image | NDArray[Any],
+        *,
+        size: int | None = None,
+        saturation: float = 1.0,
+        seed: int = 0,
+        hints: Sequence[Hint] = (),
+        extras: Mapping[str, Tensor] | None = None,
+    ) -> Image: ...
+    def colorize(
+        self,
+        photo: Photo | Tensor | str | os.PathLike[str] | Image | NDArray[Any],
+        *,
+        size: int | None = None,
+        saturation: float = 1.0,
+        seed: int = 0,
+        hints: Sequence[Hint] = (),
+        extras: Mapping[str, Tensor] | None = None,
+    ) -> Tensor | Image:
         """Give a photograph its colours, at its own size and with its own lightness.
 
         The generator sees it with its short side near the model's size (the training crops' one), see `network_input`;
@@ -69,7 +97,7 @@ class Model:
         not lightness.
 
         Args:
-            photo: from `zoo.photo.read_photo`.
+            photo: a path, a picture of Pillow's, an array or a tensor, see `zoo.photo.photo_of`; or a `Photo`.
             size: another short side for the generator, in pixels.
             saturation: what the chroma is multiplied by: less than 1 is calmer, 0 grey, more bolder.
             seed: of the noise, for a generator that takes some; another one may give other colours.
@@ -77,15 +105,20 @@ class Model:
             extras: RGB pictures, float (3, h, w) in [0, 1], of any size, by the names that the generator takes.
 
         Returns:
-            uint8 (3, H, W), sRGB.
+            Of a `Photo` or a tensor, uint8 (3, H, W), sRGB. Of everything else a picture of Pillow's, RGB or RGBA,
+            which notebooks display.
 
         Raises:
-            UsageError: there is a hint or an extra that the generator does not take, or one is missing.
+            UsageError: there is a hint or an extra that the generator does not take, or one is missing; or what was
+                given is no photograph.
+            PhotoError: a file cannot be read.
             ZooError: as `predict`.
         """
-        seen = self.network_input(photo, size)
-        given = self.beside(photo, seen, hints, extras or {})
-        return join_chroma(photo, saturation * self.predict(seen[None], seed=seed, beside=[given])[0])
+        taken = photo_of(photo)
+        seen = self.network_input(taken, size)
+        given = self.beside(taken, seen, hints, extras or {})
+        rgb = join_chroma(taken, saturation * self.predict(seen[None], seed=seed, beside=[given])[0])
+        return rgb if isinstance(photo, Photo | Tensor) else image_of(rgb, taken)
 
     @property
     def takes(self) -> tuple[str, ...]:
@@ -228,11 +261,12 @@ def _save(
         save_tensors(new, weights, {_KEY: json.dumps(about)})
 
 
-def load_model(path: Path | str, device: str = "auto") -> Model:
+def load_model(path: Path | str | None = None, device: str = "auto") -> Model:
     """Load a model from its file, or from a folder that has one in it, such as that of the run that made it.
 
     Args:
-        path: the .safetensors file, the folder, or, as text, whatever `zoo.registry.find_model` finds.
+        path: the .safetensors file, the folder, or, as text, whatever `zoo.registry.find_model` finds. Without one, the
+            model that registry.toml names, which is the one that comes with zoo unless somebody says otherwise.
         device: where it shall run: auto, cuda, cuda:1, mps or cpu.
 
     Raises:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from zoo.errors import UsageError, ZooError
 from zoo.files import MODEL, check_depth, explain_os_error, write_text
+from zoo.metrics import Metrics
 from zoo.recipe import Recipe
 from zoo.suggest import did_you_mean
 from zoo.versions import library_versions
@@ -170,8 +171,8 @@ class Run:
             return False
 
     @property
-    def metrics(self) -> list[dict[str, Any]]:
-        """All lines of metrics.jsonl.
+    def metrics(self) -> Metrics:
+        """All lines of metrics.jsonl: a list of dictionaries that shows itself as a table.
 
         Raises:
             ZooError: it cannot be read, or one of them is none of a run's.
@@ -180,10 +181,10 @@ class Run:
         try:
             lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
         except FileNotFoundError:
-            return []
+            return Metrics()
         except OSError as error:
             raise ZooError(f"{file} cannot be read: {explain_os_error(error)}") from None
-        found = []
+        found = Metrics()
         for number, line in enumerate(lines, start=1):
             # A killed process leaves half a line.
             with suppress(ValueError):

@@ -1,4 +1,4 @@
-"""What people see in the terminal."""
+"""What people see in the terminal, or in a notebook."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from zoo.cli.console import make_console
+from zoo.cli.notebook import LiveOutput, LivePicture
 from zoo.cli.scan_bar import ScanBar
 from zoo.events import Alarm, Status
 from zoo.training.callbacks import Callback
@@ -44,12 +45,13 @@ _LEAST_TEXT = 24
 
 
 class Display(Callback):
-    """Shows a run: a live bar in a terminal, plain lines elsewhere."""
+    """Shows a run: a live bar in a terminal, that and the newest samples in a notebook, plain lines elsewhere."""
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or make_console(dispensable=True)
         self._stack = ExitStack()
-        self._live: Live | None = None
+        self._live: Live | LiveOutput | None = None
+        self._samples = LivePicture() if self.console.is_jupyter else None
         self._printed = 0.0
         self._scan = ScanBar(self.console)
         self._stack.callback(self._scan.close)
@@ -72,9 +74,13 @@ class Display(Callback):
         self.show_live("first step …")
 
     def show_live(self, words: str) -> None:
-        """Begin the live line, in a terminal."""
-        if self.console.is_terminal:
-            shown = _bar(0.0, words, self.console)
+        """Begin the live line, in a terminal or a notebook."""
+        shown = _bar(0.0, words, self.console)
+        if self.console.is_jupyter:
+            self._live = LiveOutput(self.console.width)
+            self._live.update(shown)
+            self._stack.callback(self._live.flush)
+        elif self.console.is_terminal:
             self._live = self._stack.enter_context(Live(shown, console=self.console, transient=True))
 
     def on_step(self, status: Status) -> None:
@@ -90,6 +96,8 @@ class Display(Callback):
         words = "  ".join(f"{name} {value:.3g}{greys.get(name, '')}" for name, value in metrics.items())
         # Not as the other lines, which a terminal breaks anywhere: between words, so that numbers are whole.
         self.console.print(f"step {step}, validation:  {words}", markup=False)
+        if self._samples is not None:
+            self._samples.update(picture)
 
     def on_alarm(self, alarm: Alarm) -> None:
         self.console.print(Text.assemble((f"alarm: step {alarm.step}: ", "bold red"), str(alarm)), soft_wrap=True)

@@ -121,11 +121,25 @@ def read_photo(path: str | os.PathLike[str]) -> Photo:
     Raises:
         PhotoError: the file cannot be read, or is damaged.
     """
+    path = Path(path)
+    with _opened(path) as image:
+        return photo_of_image(image, path)
+
+
+def photo_of_image(image: Image.Image, path: Path) -> Photo:
+    """Take a picture of Pillow's for a photograph that shall get colours: as `read_photo`, which opens it first.
+
+    Args:
+        image: The picture. Its pixels may not be read yet.
+        path: What errors call it.
+
+    Raises:
+        PhotoError: its pixels cannot be read, or are damaged.
+    """
     import numpy as np
     import torch
 
-    path = Path(path)
-    with _opened(path) as image, _explained(path, image.size):
+    with _explained(path, image.size):
         dpi = dpi_of(image)
         if dpi is not None and orientation_of(image) >= 5:  # turned by a quarter
             dpi = (dpi[1], dpi[0])
