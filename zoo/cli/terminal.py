@@ -83,12 +83,17 @@ class Display(Callback):
         elif self.console.is_terminal:
             self._live = self._stack.enter_context(Live(shown, console=self.console, transient=True))
 
-    def on_step(self, status: Status) -> None:
+    def live(self, status: Status) -> RenderableType:
+        """Return what moves: how far the run is, and how it goes."""
         place, details = _in_words(status)
+        return Group(_bar(status.progress, place, self.console), Text(details))
+
+    def on_step(self, status: Status) -> None:
         if self._live is not None:
-            self._live.update(Group(_bar(status.progress, place, self.console), Text(details)))
+            self._live.update(self.live(status))
         elif time.monotonic() - self._printed > _PLAIN_EVERY:
             self._printed = time.monotonic()
+            place, details = _in_words(status)
             self._print(f"{status.progress:4.0%}  {place} | {details}")
 
     def on_validation(self, step: int, metrics: dict[str, float], grey: dict[str, float], picture: Path) -> None:
