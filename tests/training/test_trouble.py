@@ -1,4 +1,4 @@
-"""What goes wrong in runs of days: numbers that are none, memory that runs out, disks that are full, kills."""
+"""What goes wrong in runs of days: numbers that are none, memory that runs out, disks that are full."""
 
 from __future__ import annotations
 
@@ -442,59 +442,3 @@ def test_a_run_whose_process_is_gone_is_lost() -> None:
     assert run.state == "lost"
     run.write_info({**run.info, "state": "running", "pid": os.getpid()})
     assert run.state == "running"
-
-
-KILLER = """
-import os, random, signal, sys, time
-from pathlib import Path
-import torch
-torch.set_num_threads(1)
-from zoo import Recipe, train
-from zoo.training import resume
-
-# It has imported everything and forks a child for each attempt: otherwise this would try imports more than training.
-lottery, kills = random.Random(1), 0
-while True:
-    child = os.fork()
-    if child == 0:
-        run = Path("runs/killed")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        try:
-            if any((run / "checkpoints").glob("step-*[0-9]")):
-                resume(run)
-            else:
-                run.exists() and run.rename(f"given-up-{kills}")
-                train(Recipe(**eval(sys.argv[1])), name="killed")
-        except BaseException as error:
-            print(repr(error), file=sys.stderr)
-            os._exit(1)
-        os._exit(0)
-    if kills < 30:
-        time.sleep(lottery.uniform(0.05, 0.6))
-        os.kill(child, signal.SIGKILL)
-    status = os.waitpid(child, 0)[1]
-    if not os.WIFSIGNALED(status):
-        break
-    kills += 1
-print(kills, os.WEXITSTATUS(status))
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
-def test_a_run_that_is_killed_at_random_moments_comes_to_the_same() -> None:
-    """SIGKILL at least 25 times, at moments spread over a run, resuming each time."""
-    recipe = tiny(steps=240, batch=2, val_every=8, val_images=2)
-    whole = train(recipe, name="whole")
-    command = [sys.executable, "-c", KILLER, repr(recipe.to_table())]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
-    kills, status = map(int, done.stdout.split())
-    assert status == 0, done.stderr
-    assert kills >= 25
-    run = Run.open("runs/killed")
-    assert run.info["state"] == "finished"
-    assert same(weights(run), weights(whole))
-    assert [line.get("losses") for line in run.metrics] == [line.get("losses") for line in whole.metrics]
-    assert {path.name for path in run.path.rglob(".*")} == {".lock"}
-    assert not list(run.path.rglob("*.tmp"))
-    assert all(path.read_bytes() == (whole.samples / path.name).read_bytes() for path in run.samples.iterdir())
