@@ -172,7 +172,7 @@ def compare(loss: Any, fake: Picture, real: Picture) -> list[Tensor]:
 
 def measure(metric: Any, fake: Picture, real: Picture) -> list[Tensor]:
     with torch.inference_mode():
-        found = metric(fake, real)
+        found = metric(fake, real, **asked_for(metric, {"critic": lambda _, chroma: [chroma, chroma[..., ::2, ::2]]}))
         return list(found.values()) if isinstance(found, Mapping) else [found]
 
 

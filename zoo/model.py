@@ -34,7 +34,7 @@ from zoo.recipe import Recipe
 from zoo.registry import Plan, find_model
 from zoo.registry.offers import Component
 from zoo.registry.spec import names_in
-from zoo.restoring import About, Shapes, check_numbers, make_generator
+from zoo.restoring import About, Shapes, check_numbers, make_critic_again, make_generator
 from zoo.tensors import save_tensors
 from zoo.versions import zoo_version
 
@@ -332,6 +332,21 @@ def load_critic(path: Path) -> tuple[Recipe, dict[str, Tensor]]:
     """
     about, shapes = _read_header(path, "critic")
     return _recipe(path, about), _read_weights(path, shapes)
+
+
+def open_critic(path: Path, device: torch.device) -> tuple[Recipe, nn.Module]:
+    """Load the critic that goes with a model, ready to judge pictures at the size that its recipe says.
+
+    Raises:
+        UsageError: there is no such file, or it is not one of zoo's.
+        ZooError: it is damaged, newer than this zoo, or needs a plugin that is not installed.
+    """
+    with memory_for(f"to load the critic {path}", "close other programs, or use a computer with more"):
+        about, shapes = _read_header(path, "critic")
+        recipe = _recipe(path, about)
+        critic = make_critic_again(path, about, recipe, shapes)
+        critic.load_state_dict(_read_weights(path, shapes))
+        return recipe, critic.to(memory_format=pick_memory_format(device)).to(device).eval().requires_grad_(False)
 
 
 def describe_model(path: Path) -> list[tuple[str, str]]:

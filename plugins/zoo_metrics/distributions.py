@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from zoo.features import Weights
 from zoo.registry.contracts import Picture
+from zoo_metrics.inception import Inception
 from zoo_metrics.networks import LITE0, Pooled
 from zoo_metrics.precision import in_float64
 
@@ -48,8 +49,43 @@ class FrechetDistance(nn.Module):
 
     def compare(self, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
         """Return the same of two sets of features, (N, F) each."""
-        name = "distance" if min(len(fake), len(real)) >= ENOUGH else "biased"
-        return {name: frechet_distance(fake, real), "kid": kernel_distance(fake, real)}
+        return _compared(fake, real)
+
+
+class FID(nn.Module):
+    """Fréchet Inception distance (Heusel et al. 2017): that of normal distributions of Inception's features.
+
+    Over the network of 2015 and the weights that FID is defined by, and pictures as they are, resized as its authors
+    did. Lower is better. The weights are fetched (95 MB); `fd-lite0` does without.
+
+    With few pictures it is biased, upwards, by an amount that depends on their number: under 5,000 it is called
+    `biased`, otherwise `distance`. Beside it stands `kid`, which is unbiased: see `KernelDistance`.
+
+    Args:
+        weights: `pretrained`, or the path of a .safetensors file that has them under torchvision's names. `random` is
+            for tests: the number is called `untrained` then, for it is no FID.
+    """
+
+    smallest = 2
+    resampled = False  # as of `FrechetDistance`
+
+    def __init__(self, *, weights: Weights = "pretrained") -> None:
+        super().__init__()
+        self.inception = Inception(weights)
+        self.trained = weights != "random"
+
+    def forward(self, fake: Picture, real: Picture) -> dict[str, Tensor]:
+        """Return `biased` or `distance`, and `kid`."""
+        return self.compare(self.features(fake), self.features(real))
+
+    def features(self, picture: Picture) -> Tensor:
+        """Return the pooled features of each picture, (N, 2048)."""
+        features: Tensor = self.inception(picture)
+        return features
+
+    def compare(self, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
+        """Return the same of two sets of features, (N, 2048) each."""
+        return _compared(fake, real) if self.trained else {"untrained": frechet_distance(fake, real)}
 
 
 class KernelDistance(nn.Module):
@@ -92,6 +128,11 @@ def frechet_lite0() -> FrechetDistance:
 def kernel_lite0() -> KernelDistance:
     """Kernel distance over EfficientNet-Lite0, whose weights come in a package: it needs no network, and is no KID."""
     return KernelDistance(net=LITE0)
+
+
+def _compared(fake: Tensor, real: Tensor) -> dict[str, Tensor]:
+    name = "distance" if min(len(fake), len(real)) >= ENOUGH else "biased"
+    return {name: frechet_distance(fake, real), "kid": kernel_distance(fake, real)}
 
 
 def frechet_distance(first: Tensor, second: Tensor) -> Tensor:

@@ -50,9 +50,15 @@ def zoo_components(register: Register) -> None:
     register.metric(
         "fd-lite0", "zoo_metrics.distributions:frechet_lite0", summary="Fréchet distance, over packaged weights; no FID"
     )
+    register.metric("fid", "zoo_metrics.distributions:FID", summary="Fréchet Inception distance; fetches its weights")
     register.metric(
         "kid", "zoo_metrics.distributions:KernelDistance", summary="Kernel distance, over a network of timm's"
     )
     register.metric(
         "kid-lite0", "zoo_metrics.distributions:kernel_lite0", summary="Kernel distance, over packaged weights; no KID"
+    )
+    register.metric(
+        "critic-margin",
+        "zoo_metrics.judged:CriticMargin",
+        summary="By how much the model's critic tells originals",
     )

@@ -22,8 +22,8 @@ from zoo.testing.subject import pictures
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what third parties warn about while they are imported
     import timm
-    from zoo_metrics import distributions, perceptual
-    from zoo_metrics.distributions import FrechetDistance, KernelDistance, frechet_distance, kernel_distance
+    from zoo_metrics import distributions, inception, perceptual
+    from zoo_metrics.distributions import FID, FrechetDistance, KernelDistance, frechet_distance, kernel_distance
     from zoo_metrics.networks import Pooled, unit_distance
 
 NET: dict[str, Any] = {"net": "test_resnet", "weights": "random"}
@@ -127,7 +127,83 @@ def test_lite0_is_named_for_what_it_is() -> None:
     assert found(FAKE, REAL)["biased"] > 0
     with pytest.raises(UsageError, match="metric fd needs the option 'net'"):
         registry.get().build("metric", "fd")
-    assert not [one.name for one in registry.components() if one.kind == "metric" and "fid" in one.name]
+    assert [one.name for one in registry.components() if one.kind == "metric" and "fid" in one.name] == ["fid"]
+
+
+# ------------------------------------------------------------------------------------------------- Inception
+
+
+@pytest.fixture(scope="module")
+def of_2015(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
+    """Weights of the form that FID's have, without which nothing is called so: those would have to be fetched."""
+    generator = torch.Generator().manual_seed(0)
+    network = inception.Inception("random").network
+    network.fc = torch.nn.Linear(2048, 1008)
+    state = network.state_dict()
+    for name, tensor in state.items():
+        if name.endswith(("running_mean", "bn.bias")):
+            state[name] = 0.3 * torch.randn(tensor.shape, generator=generator)
+        elif tensor.ndim == 4:  # so large that what comes in is not forgotten on the way
+            state[name] = torch.randn(tensor.shape, generator=generator) * (2 / tensor[0].numel()) ** 0.5
+    return state
+
+
+@pytest.fixture(scope="module")
+def weights(of_2015: dict[str, Tensor], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("weights") / "inception.safetensors"
+    save_tensors(file, {name: tensor for name, tensor in of_2015.items() if "num_batches" not in name})
+    return file
+
+
+@pytest.mark.slow
+def test_inception_is_that_of_torch_fidelity(of_2015: dict[str, Tensor], weights: Path, tmp_path: Path) -> None:
+    theirs = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3")
+    torch.save(of_2015, tmp_path / "inception.pth")
+    extractor = theirs.FeatureExtractorInceptionV3("inception", ["2048"], str(tmp_path / "inception.pth"))
+    ours = FID(weights=weights)
+    for height, width in ((40, 57), (320, 310)):  # enlarged and reduced
+        noise = torch.rand(2, 3, 9, 11, generator=torch.Generator().manual_seed(height))
+        photos = (torch.nn.functional.interpolate(noise, (height, width)) * 255).round().to(torch.uint8)
+        with torch.inference_mode():
+            expected = extractor(photos)[0]
+            picture = LabPicture.of_photos(photos)
+            picture.cached("rgb", lambda photos=photos: photos.float() / 255)
+            found = ours.features(picture)
+        assert expected.std() > 0.1
+        assert (found - expected).abs().max() < 1e-3 * expected.std()
+
+
+def test_fid_is_called_so_with_its_own_weights_alone(weights: Path) -> None:
+    sets = torch.randn(2, 5, 2048)
+    assert list(FID(weights=weights).compare(*sets)) == ["biased", "kid"]
+    assert list(FID(weights="random").compare(*sets)) == ["untrained"]
+
+
+def test_weights_of_another_inception_make_no_fid(
+    of_2015: dict[str, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_1000 = {**of_2015, "fc.weight": torch.zeros(1000, 2048), "fc.bias": torch.zeros(1000)}
+    save_tensors(tmp_path / "another.safetensors", of_1000)
+    with pytest.raises(UsageError, match=r"does not hold the weights of FID's Inception: fc\.weight has another shape"):
+        FID(weights=tmp_path / "another.safetensors")
+    # What lies where the fetched file would, and is another one.
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    cached = tmp_path / "checkpoints" / inception.URL.rpartition("/")[2]
+    cached.parent.mkdir()
+    torch.save(of_1000, cached)
+    with pytest.raises(ZooError, match=r"does not hold the weights of Inception .* Or write fd-lite0"):
+        FID()
+
+
+def test_without_a_network_fid_names_what_does_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+
+    def refused(*_args: Any, **_kwargs: Any) -> None:
+        raise OSError("there is no network")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", refused)
+    with pytest.raises(ZooError, match=r"^metric fid: Could not fetch the weights of Inception .* Write fd-lite0"):
+        registry.get().build("metric", "fid")
 
 
 # ------------------------------------------------------------------------------------------------- place by place

@@ -46,6 +46,7 @@ NEEDS: dict[str, dict[str, str]] = {
     "fd": {"net": "test_resnet", "weights": "random"},
     "kid": {"net": "test_resnet", "weights": "random"},
     "lpips": {"weights": "random"},
+    "fid": {"weights": "random"},
     "patch": {"features": "true"},
     "folder": {"path": "photos"},
     "shards": {"path": "photos.tar"},
@@ -94,6 +95,7 @@ NOTES = {"cost", "batch of one", "gradients"}
 def test_component_keeps_its_contract(component: Component, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert photos.is_dir()
     monkeypatch.setattr(datasets, "SECONDS", 0.5)  # some hundreds of scenes are enough
+    monkeypatch.setattr("zoo_metrics.inception.SIDE", 75)  # the smallest that it can take
     subject = checks.subject_of(component, parse(spec_of(component)).options, torch.device("cpu"), SIZE)
     # Compiling takes seconds, and is done once, in tests/testing.
     results = checks.run(subject, leave_out=[networks.compiled])

@@ -16,12 +16,15 @@ from zoo.evaluation.protocol import Protocol, find_protocol
 from zoo.files import sha256_of
 from zoo.registry import ModelSource, Part, find_model
 from zoo.registry.contracts import Metric, Progress, Split
+from zoo.registry.made import asks_for_critic
 from zoo.versions import library_versions
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from torch import device as Device
 
     from zoo.evaluation.baselines import Sepia
+    from zoo.evaluation.critics import Found as Critics
     from zoo.evaluation.measure import Measurements, Method
     from zoo.evaluation.photographs import Photographs
     from zoo.model import Model
@@ -73,13 +76,17 @@ def evaluate(
         whole=protocol.crop is not None,
         progress=scanned,
     )
+    import torch
+
     from zoo.evaluation.measure import make_metrics, measure
     from zoo.photo.finding import spread
 
     photographs, notes = found.photographs, list(found.notes)
     place = contenders[0].model.device
     at = place if place.type == "cuda" else None
-    metrics = _usable(make_metrics(protocol.metrics, at), notes)
+    made_metrics = make_metrics(protocol.metrics, at)
+    critics = _critics(made_metrics, contenders, at or torch.device("cpu"))
+    metrics = _usable(made_metrics, critics, notes)
     count = len(photographs) if protocol.first is None else min(protocol.first, len(photographs))
     if protocol.first is not None and count < protocol.first:
         notes.append(f"the preset {protocol.preset} takes {protocol.first:,} photographs, and there are {count:,}")
@@ -93,10 +100,11 @@ def evaluate(
         metrics,
         crop=protocol.crop,
         greys=protocol.greys,
+        critics=critics.critics,
         device=at,
         progress=measured,
     )
-    numbers = tuple(_numbers(made, tuple(methods), metrics, protocol.seed, notes))
+    numbers = tuple(_numbers(made, tuple(methods), metrics, protocol.seed, critics.lacking, notes))
     if len(made.originals) < FEW:
         notes.append(f"with {len(made.originals)} photographs, intervals are narrower than they should be")
     from zoo.evaluation.pictures import choose, draw
@@ -112,7 +120,7 @@ def evaluate(
                 "largest": None if protocol.crop else LARGEST,
             },
             "shown": "as zoo colorize shows them",
-            "models": [one.to_json(protocol.size) for one in contenders],
+            "models": [one.to_json(protocol.size, critics.files.get(one.name)) for one in contenders],
             "sepia": learned_from,
             "statistics": _statistics(),
             "versions": {**library_versions(), "python": platform.python_version()},
@@ -139,8 +147,8 @@ class Contender:
     model: Model
     sha256: str
 
-    def to_json(self, size: int | None) -> dict[str, Any]:
-        """Say which one it is, and how it is used."""
+    def to_json(self, size: int | None, critic: Path | None) -> dict[str, Any]:
+        """Say which one it is, and how it is used; and which critic judged it, if one did."""
         return {
             "name": self.name,
             **self.source.provenance,
@@ -148,6 +156,7 @@ class Contender:
             "sha256": self.sha256,
             "generator": self.model.recipe.generator,
             "size": size or self.model.recipe.size,
+            **({} if critic is None else {"critic": {"file": str(critic), "sha256": sha256_of(critic)}}),
         }
 
 
@@ -176,20 +185,31 @@ def load(models: Sequence[ModelSource | Path | str], device: str) -> list[Conten
     ]
 
 
-def _usable(metrics: Mapping[str, tuple[Part, Metric]], notes: list[str]) -> dict[str, tuple[Part, Metric]]:
-    """Leave out what can't be measured of photographs of different sizes, one by one."""
+def _critics(metrics: Mapping[str, tuple[Part, Metric]], contenders: Sequence[Contender], device: Device) -> Critics:
+    """Find the models' critics, if a metric asks for them."""
+    from zoo.evaluation.baselines import GREY, SEPIA
+    from zoo.evaluation.critics import find_critics
+
+    asked = any(asks_for_critic(metric) for _, metric in metrics.values())
+    return find_critics({one.name: one.source for one in contenders if asked}, (GREY, SEPIA), device)
+
+
+def _usable(
+    metrics: Mapping[str, tuple[Part, Metric]], critics: Critics, notes: list[str]
+) -> dict[str, tuple[Part, Metric]]:
+    """Leave out what can't be measured of photographs of different sizes, one by one, or by anybody's critic."""
     from zoo.registry.made import is_set_metric
 
-    usable = {
-        name: (part, metric)
-        for name, (part, metric) in metrics.items()
-        if is_set_metric(metric) or getattr(metric, "smallest", 1) == 1
-    }
-    notes += [
-        f"{name} is left out: it needs {getattr(metric, 'smallest', 1)} pictures at once, and has no features of each"
-        for name, (_, metric) in metrics.items()
-        if name not in usable
-    ]
+    usable = {}
+    for name, (part, metric) in metrics.items():
+        smallest = getattr(metric, "smallest", 1)
+        if not is_set_metric(metric) and smallest > 1:
+            notes.append(f"{name} is left out: it needs {smallest} pictures at once, and has no features of each")
+        elif asks_for_critic(metric) and not critics.critics:
+            why = "; ".join(f"{model}: {reason}" for model, reason in critics.lacking.items())
+            notes.append(f"{name} is left out: it asks for the critic that a model was trained against ({why})")
+        else:
+            usable[name] = (part, metric)
     if not usable:
         raise UsageError(f"nothing is left to measure by: {notes[-1]}")
     return usable
@@ -246,6 +266,7 @@ def _numbers(
     methods: tuple[str, ...],
     metrics: Mapping[str, tuple[Part, Metric]],
     seed: int,
+    lacking: Mapping[str, str],
     notes: list[str],
 ) -> Iterator[Number]:
     """Yield every number with its intervals, in the order of the metrics."""
@@ -257,9 +278,18 @@ def _numbers(
     count = len(made.originals)
     drawn = statistics.draws(count, statistics.RESAMPLES, seed) if count >= statistics.FEWEST else None
 
-    def number(name: str, part: Part, values: Any, resampled: Any, is_mean: bool) -> Number:
-        if not np.isfinite(values).all():
-            notes.append(f"{name} is not a number for {methods[int((~np.isfinite(values)).argmax())]}")
+    def number(
+        name: str, part: Part, values: Any, resampled: Any, is_mean: bool, without: Mapping[str, str] | None = None
+    ) -> Number:
+        strange = [method for method, value in zip(methods, values, strict=True) if not np.isfinite(value)]
+        by_reason: dict[str, list[str]] = {}
+        for method in strange:
+            by_reason.setdefault((without or {}).get(method, ""), []).append(method)
+        for reason, whose in by_reason.items():
+            if reason:
+                notes.append(f"{name} has no number for {' and '.join(whose)}: {reason}")
+            else:
+                notes.append(f"{name} is not a number for {whose[0]}")
         pairs = [(later, earlier) for later in range(len(methods)) for earlier in range(later)]
         return Number(
             name,
@@ -278,7 +308,8 @@ def _numbers(
             for name, values in made.numbers.items():
                 if name == metric or name.startswith(f"{metric}."):
                     resampled = None if drawn is None else statistics.means(values, drawn)
-                    yield number(name, part, values.mean(0), resampled, True)
+                    without = lacking if asks_for_critic(made_metric) else None
+                    yield number(name, part, values.mean(0), resampled, True, without)
             continue
         smallest = getattr(made_metric, "smallest", 1)
         if count < smallest:

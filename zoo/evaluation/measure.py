@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from zoo.critics import measured
 from zoo.data.picture import LabPicture
 from zoo.errors import BrokenContractError, UsageError, ZooError
 from zoo.evaluation.photographs import SMALLEST, Photographs
@@ -24,7 +27,7 @@ from zoo.photo.finding import spread
 from zoo.photo.scaling import central_crop
 from zoo.registry import Part
 from zoo.registry.contracts import LeftOut, Metric, Progress
-from zoo.registry.made import is_set_metric, numbers_of
+from zoo.registry.made import asks_for_critic, is_set_metric, numbers_of
 from zoo.registry.part import names_of
 
 Method = Callable[[Photo, int], Tensor]
@@ -81,6 +84,7 @@ def measure(
     *,
     crop: int | None = None,
     greys: bool = False,
+    critics: Mapping[str, Sequence[nn.Module]] | None = None,
     device: torch.device | None = None,
     progress: Progress | None = None,
 ) -> Measurements:
@@ -93,6 +97,7 @@ def measure(
         metrics: what compares them, by name.
         crop: see `shown`.
         greys: measure photographs without colours, too.
+        critics: of the methods that have some, for metrics that ask for one; the others' numbers are NaN.
         device: where the metrics compute.
         progress: is told after each photograph.
 
@@ -116,7 +121,8 @@ def measure(
             reason = explain_os_error(error) if isinstance(error, OSError) else str(error)
             found.left_out.append(LeftOut(name, reason))
         else:
-            numbers, kept = _compared(rgb, coloured, metrics, device)
+            by = [(critics or {}).get(method, ()) for method in methods]
+            numbers, kept = _compared(rgb, coloured, by, metrics, device)
             height, width = rgb.shape[1:]
             found.originals.append(Original(index, place, name, _hash(rgb), height, width))
             for number, values in numbers.items():
@@ -161,19 +167,26 @@ def _coloured(photo: Photo, place: int, methods: Mapping[str, Method]) -> list[T
 
 
 def _compared(
-    rgb: Tensor, coloured: Sequence[Tensor], metrics: Mapping[str, tuple[Part, Metric]], device: torch.device | None
+    rgb: Tensor,
+    coloured: Sequence[Tensor],
+    critics: Sequence[Sequence[nn.Module]],
+    metrics: Mapping[str, tuple[Part, Metric]],
+    device: torch.device | None,
 ) -> tuple[dict[str, list[float]], dict[str, list[Tensor]]]:
-    real = _picture(rgb, device)
+    real, *fakes = (_picture(one, device) for one in (rgb, *coloured))
     numbers: dict[str, list[float]] = {}
-    features: dict[str, list[Tensor]] = {
-        name: [_features(part, metric, real)] for name, (part, metric) in metrics.items() if is_set_metric(metric)
-    }
-    for fake in (_picture(one, device) for one in coloured):
-        for name, (part, metric) in metrics.items():
-            if name in features:
-                features[name].append(_features(part, metric, fake))
-                continue
-            for number, value in _numbers(part, metric(fake, real), name).items():
+    features: dict[str, list[Tensor]] = {}
+    for name, (part, metric) in metrics.items():
+        if is_set_metric(metric):
+            features[name] = [_features(part, metric, picture) for picture in (real, *fakes)]
+            continue
+        with _broken(part):
+            each = [measured(metric, fake, real, name, by) for fake, by in zip(fakes, critics, strict=True)]
+        if asks_for_critic(metric):
+            # Whoever has none would have the same numbers.
+            each = [found or dict.fromkeys(next(filter(None, each), ()), math.nan) for found in each]
+        for found in each:
+            for number, value in found.items():
                 numbers.setdefault(number, []).append(value)
     return numbers, features
 
@@ -191,7 +204,8 @@ def compared(part: Part, metric: Any, name: str, fake: Tensor, real: Tensor) -> 
     Raises:
         ZooError: it returns something else.
     """
-    return _numbers(part, metric.compare(fake, real), name)
+    with _broken(part):
+        return numbers_of(metric.compare(fake, real), name)
 
 
 def make_metrics(parts: Sequence[Part], device: torch.device | None) -> dict[str, tuple[Part, Metric]]:
@@ -228,9 +242,11 @@ def _features(part: Part, metric: Any, picture: LabPicture) -> Tensor:
     return kept.detach().cpu()
 
 
-def _numbers(part: Part, measured: Any, name: str) -> dict[str, float]:
+@contextmanager
+def _broken(part: Part) -> Iterator[None]:
+    """Say whose contract was broken."""
     try:
-        return numbers_of(measured, name)
+        yield
     except BrokenContractError as error:
         raise part.component.broken(str(error)) from None
 

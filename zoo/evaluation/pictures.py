@@ -36,6 +36,8 @@ def choose(made: Measurements, methods: tuple[str, ...], numbers: Sequence[Numbe
     for number in (number for number in numbers if number.is_mean):
         for model in models:
             values = made.numbers[number.name][:, methods.index(model)]
+            if np.isnan(values).all():
+                continue  # measured of other methods alone
             order = np.argsort(values if number.best == "lowest" else -values, kind="stable").tolist()
             whose = f" ({model})" if len(models) > 1 else ""
             for words, places in (("best", order[:most]), ("worst", order[::-1][:most])):

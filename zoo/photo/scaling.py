@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def central_crop(photo: Tensor, size: int) -> Tensor:
-    """Cut the largest square out of the middle of a photo, uint8 (3, H, W), and resize it."""
+    """Cut the largest square out of the middle of a photo, (C, H, W) or (N, C, H, W), and resize it."""
     top, left, side = central_square(photo)
     return resize(photo[..., top : top + side, left : left + side], size, size)
 

@@ -258,6 +258,11 @@ class Metric(Protocol):
 
     An integer attribute `smallest` (1 where there is none) says how many pictures it needs before it says something.
     With fewer it is not called.
+
+    If it has a parameter named `critic`, that is a `Critic` that returns plain logits, in evaluation mode: the one that
+    the model was trained against, which sees pictures at the size that it learned at. Of several it is called for each,
+    and zoo takes the mean. Where a model has none, it is not called, and there is no number: so it cannot be the one
+    that chooses the best model, which a critic that learns would not choose fairly either. A `SetMetric` is given none.
     """
 
     def __call__(self, fake: Picture, real: Picture) -> Measured:

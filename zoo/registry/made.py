@@ -49,7 +49,7 @@ def is_set_metric(made: Any) -> TypeGuard[SetMetric]:
 
 
 def asked_for(function: Callable[..., Any], offered: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those of the offered keywords that a loss, or a method of one, has parameters for."""
+    """Return those of the offered keywords that a loss, a method of one, or a metric has parameters for."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(function, torch.nn.Module):
         function = function.forward
@@ -59,6 +59,11 @@ def asked_for(function: Callable[..., Any], offered: Mapping[str, Any]) -> dict[
         # It is built in, or written in C.
         return {}
     return {name: value for name, value in offered.items() if name in parameters}
+
+
+def asks_for_critic(metric: Any) -> bool:
+    """Whether a metric measures by the critic that a model was trained against."""
+    return bool(asked_for(metric, {"critic": None}))
 
 
 def numbers_of(measured: Any, name: str) -> dict[str, float]:
@@ -98,6 +103,8 @@ def _of_metric(made: Any, what: str) -> str:
     smallest = getattr(made, "smallest", 1)
     if not isinstance(smallest, int) or smallest < 1:
         return f"smallest is {smallest!r}: it must be a whole number of pictures above 0"
+    if is_set_metric(made) and asks_for_critic(made):
+        return f"{what} has features to compare, and asks for a critic: a metric of whole sets is given none"
     return ""
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from zoo.data.picture import LabPicture
-from zoo.registry.made import is_set_metric, numbers_of
+from zoo.registry.made import asked_for, is_set_metric, numbers_of
 from zoo.testing.subject import Note, Subject, expect, names, pictures
 
 # Batches of another size take other paths through a network's convolutions.
@@ -57,7 +58,7 @@ def same_number(subject: Subject) -> str:
     real = pictures(batch=_smallest(subject) + 2, size=subject.size, device=subject.device)
     before = real.chroma.clone()
     with torch.inference_mode():
-        first, second = (_numbers(subject.made(real, real)) for _ in range(2))
+        first, second = (_numbers(_call(subject.made, real, real)) for _ in range(2))
     expect(first == second, f"the same pictures give {_words(first)} and {_words(second)}")
     expect(torch.equal(before, real.chroma), "it changes the pictures that it measures")
     return "the same pictures give the same number, bit for bit"
@@ -123,8 +124,8 @@ def _mean(subject: Subject) -> str:
     if _smallest(subject) > 1:
         return Note("needs several pictures, and has no features of each: it cannot measure one after another")
     with torch.inference_mode():
-        whole = _numbers(subject.made(fake, real))
-        each = [_numbers(subject.made(a, b)) for a, b in zip(_each(fake), _each(real), strict=True)]
+        whole = _numbers(_call(subject.made, fake, real))
+        each = [_numbers(_call(subject.made, a, b)) for a, b in zip(_each(fake), _each(real), strict=True)]
     mean = {name: sum(one[name] for one in each) / batch for name in whole}
     if all(_near(whole[name], mean[name]) for name in whole):
         return "the mean over pictures"
@@ -132,6 +133,17 @@ def _mean(subject: Subject) -> str:
         f"{_words(whole)} for {batch} pictures at once, and the mean over them is {_words(mean)}: what is no mean over "
         "pictures needs the methods features and compare"
     )
+
+
+def _call(metric: Any, fake: LabPicture, real: LabPicture) -> Any:
+    """Call a metric, with what it asks for."""
+    return metric(fake, real, **asked_for(metric, {"critic": _colour_is_original}))
+
+
+def _colour_is_original(lightness: Tensor, chroma: Tensor) -> Tensor:
+    """Judge as the simplest of critics: more like an original is what has more colour."""
+    logits: Tensor = chroma.norm(dim=1, keepdim=True) + 0 * lightness
+    return logits
 
 
 def _each(picture: LabPicture) -> list[LabPicture]:
@@ -164,7 +176,7 @@ def _measure(subject: Subject, share: float, batch: int) -> dict[str, float]:
     """Measure pictures with so much of their colour."""
     real = pictures(batch=batch, size=subject.size, device=subject.device)
     with torch.inference_mode():
-        numbers = _numbers(subject.made(LabPicture(real.lightness, share * real.chroma), real))
+        numbers = _numbers(_call(subject.made, LabPicture(real.lightness, share * real.chroma), real))
     for found in numbers.values():
         expect(math.isfinite(found), f"it returns {found} for {batch} pictures with {share:.0%} of their colour")
     return numbers

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from zoo.conditioning import has_learn
+from zoo.critics import make_critic
 from zoo.data.augmentation import Augmentations
 from zoo.data.batch import Batch
 from zoo.data.cache import cached
@@ -28,7 +29,6 @@ from zoo.registry.contracts import LeftOut, Metric, PhotoDataset, PhotoStream, P
 from zoo.registry.made import is_stream
 from zoo.registry.part import names_of
 from zoo.registry.spec import names_in
-from zoo.training.critics import make_critic
 from zoo.training.distributed import Distributed
 from zoo.training.guards import CheckedMetric, CheckedPhotos, CheckedStream, Form
 from zoo.training.objective import Objective

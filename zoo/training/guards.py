@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from zoo.critics import measured
 from zoo.data.crops import is_aligned
 from zoo.errors import BrokenContractError, ZooError, one_line
 from zoo.registry.contracts import Item, Judgement, Metric, PhotoDataset, PhotoStream, Picture
-from zoo.registry.made import numbers_of
+from zoo.registry.made import asks_for_critic
 from zoo.registry.offers import Component
 
 _SMALLEST_PHOTO = 16
@@ -158,14 +159,19 @@ class CheckedMetric:
         self.smallest: int = getattr(metric, "smallest", 1)
         """How many pictures it needs."""
 
-    def __call__(self, fake: Picture, real: Picture) -> dict[str, float]:
-        """Return its number by its name, or several as `name.key`.
+    @property
+    def asks_for_critic(self) -> bool:
+        """Whether it measures by a critic."""
+        return asks_for_critic(self._metric)
+
+    def __call__(self, fake: Picture, real: Picture, critics: Sequence[nn.Module] = ()) -> dict[str, float]:
+        """Return its number by its name, or several as `name.key`; none where it asks for a critic and there is none.
 
         Raises:
             ZooError: it returns something else.
         """
         try:
-            return numbers_of(self._metric(fake, real), self._name)
+            return measured(self._metric, fake, real, self._name, critics)
         except BrokenContractError as error:
             raise self._component.broken(str(error)) from None
 

@@ -10,13 +10,13 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from zoo.critics import LogitsOf, each_of
 from zoo.errors import UsageError
 from zoo.registry import Part
 from zoo.registry.contracts import AdversarialLoss, NoFeaturesError, PhotoDataset, Picture, Range, Step
 from zoo.registry.made import asked_for
 from zoo.registry.offers import Component
 from zoo.registry.part import names_of
-from zoo.training.critics import LogitsOf, each_of
 from zoo.training.guards import Judged, checked_judgement, checked_scalar
 
 Judgements: TypeAlias = list[Judged]

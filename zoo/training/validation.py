@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
 
 from zoo.conditioning import NOISE, Conditions, names_taken, noise_of
+from zoo.critics import each_of
 from zoo.data.batch import Batch
 from zoo.data.crops import Crop, collated, middle
 from zoo.data.picture import LabPicture
@@ -48,6 +49,11 @@ def validation_images(assembly: Assembly) -> Batch:
     images = collated(crops).batch(torch.device("cpu"))
     count = len(images.photos)
     for name, metric in list(assembly.metrics.items())[:1]:
+        if metric.asks_for_critic:
+            raise UsageError(
+                f"metric {name} measures by the critic, which changes as it learns, and cannot choose the best model: "
+                "write another metric first"
+            )
         if count < metric.smallest:
             raise UsageError(
                 f"metric {name} needs {metric.smallest} validation photographs to choose the best model by; there "
@@ -120,7 +126,9 @@ def validate(
     fake = LabPicture(real.lightness, distributed.sum(torch.cat(chroma)))
     picture = _grid([pictures.rgb[:ROWS].cpu() for pictures in (_greys(real), fake, real)])
     judged = {} if critic is None else _judged(critic, assembly, fake, real)
-    return _measured(assembly, fake, real) | judged, picture
+    with nullcontext() if critic is None else _evaluated(critic, assembly.device):
+        measured = _measured(assembly, fake, real, critics=() if critic is None else each_of(critic))
+    return measured | judged, picture
 
 
 @torch.inference_mode()
@@ -185,13 +193,17 @@ def _greys(real: LabPicture) -> LabPicture:
 
 
 def _measured(
-    assembly: Assembly, fake: LabPicture, real: LabPicture, names: Collection[str] | None = None
+    assembly: Assembly,
+    fake: LabPicture,
+    real: LabPicture,
+    names: Collection[str] | None = None,
+    critics: Sequence[nn.Module] = (),
 ) -> dict[str, float]:
     measured: dict[str, float] = {}
     for place, (name, metric) in enumerate(assembly.metrics.items()):
         if len(fake.chroma) < metric.smallest or (names is not None and name not in names):
             continue
-        numbers = metric(fake, real)
+        numbers = metric(fake, real, critics)
         if place == 0 and name not in numbers:
             raise UsageError(
                 f"metric {name} returns several numbers ({', '.join(numbers)}), and the first metric chooses the best "

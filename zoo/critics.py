@@ -1,13 +1,15 @@
-"""Critics side by side: a network that is several."""
+"""A recipe's critic, or several side by side as one network, and what metrics measure by it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
 from zoo.registry import Part
-from zoo.registry.contracts import Judgement
+from zoo.registry.contracts import Judgement, Metric, Picture
+from zoo.registry.made import asks_for_critic, numbers_of
 
 
 class Critics(nn.ModuleDict):
@@ -19,7 +21,7 @@ class Critics(nn.ModuleDict):
 
 
 class LogitsOf(nn.Module):
-    """A critic as penalties see it: one that returns logits, and nothing else."""
+    """A critic as penalties and metrics see it: one that returns logits, and nothing else."""
 
     def __init__(self, critic: nn.Module) -> None:
         super().__init__()
@@ -53,3 +55,26 @@ def critic_names(parts: Sequence[Part]) -> list[str]:
 def each_of(critic: nn.Module) -> list[nn.Module]:
     """Return the critics that a network is made of: itself, or several."""
     return list(critic.values()) if isinstance(critic, Critics) else [critic]
+
+
+def measured(
+    metric: Metric, fake: Picture, real: Picture, name: str, critics: Sequence[nn.Module] = ()
+) -> dict[str, float]:
+    """Measure pictures: return a metric's numbers by full names, see `numbers_of`.
+
+    Args:
+        metric: the metric.
+        fake: the coloured pictures.
+        real: their originals.
+        name: what to call it.
+        critics: for a metric that asks for one. It is called for each, and its numbers are the means over them; where
+            there are none, it has no numbers.
+
+    Raises:
+        BrokenContractError: it returns something else.
+    """
+    if not asks_for_critic(metric):
+        return numbers_of(metric(fake, real), name)
+    asking: Any = metric
+    each = [numbers_of(asking(fake, real, critic=LogitsOf(one)), name) for one in critics]
+    return {key: sum(numbers[key] for numbers in each) / len(each) for key in (each[0] if each else ())}
