@@ -30,7 +30,9 @@ class Sepia:
     def __init__(self, a: float = 20.0, b: float = 40.0) -> None:
         self.ab = a, b
 
-    def colorize(self, photo: Photo) -> Tensor:
+    takes: tuple[str, ...] = ()
+
+    def colorize(self, photo: Photo, **_: object) -> Tensor:
         ab = torch.tensor(self.ab).view(2, 1, 1).expand(2, *photo.lightness.shape[1:])
         return join(photo.lightness, ab)
 

@@ -49,8 +49,7 @@ def check_beside(generator: nn.Module, name: str, *, hints: bool, extras: Collec
         raise UsageError(f"the generator {name} takes no extra {unknown[0]!r} ({takes})")
     if missing := [extra for extra in taken if extra not in extras]:
         raise UsageError(
-            f"the generator {name} needs the extra {missing[0]!r} beside each photograph: "
-            f"zoo colorize --extra {missing[0]}=FOLDER"
+            f"the generator {name} needs the extra {missing[0]!r} beside each photograph: --extra {missing[0]}=FOLDER"
         )
 
 

@@ -23,6 +23,13 @@ def turing(
     trials: Annotated[
         int | None, typer.Option(help="Photographs that one rater compares, at most; 60 by default.", min=1)
     ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Of models that draw noise: another one, other colours.", min=0)
+    ] = None,
+    extra: Annotated[
+        list[str] | None,
+        typer.Option("--extra", metavar="NAME=FOLDER", help="Pictures that a model takes beside photographs."),
+    ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is every one.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 is any free one.", min=0, max=65535)] = 8000,
     static: Annotated[
@@ -66,7 +73,9 @@ def turing(
         check_installed()
     from zoo_turing.running import open_study, serve
 
-    study = open_study(out, models or [], photos or [], seconds=seconds, trials=trials, device=device)
+    study = open_study(
+        out, models or [], photos or [], seconds=seconds, trials=trials, seed=seed, extras=extra or [], device=device
+    )
     if static is not None:
         from zoo_turing.static import write_site
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -32,6 +32,7 @@ from zoo_turing.trials import CATCH_EVERY, number_of_catches
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from zoo.given import Extra
     from zoo.model import Model
 
 SMALLEST = 64
@@ -82,6 +83,19 @@ def _digest(path: Path) -> str:
         return sha256_of(path)
     except OSError as error:
         raise ZooError(f"cannot read {path}: {explain_os_error(error)}") from error
+
+
+def check_extras(models: Sequence[Model], extras: Mapping[str, Extra]) -> None:
+    """See that models have the extras that they need, and that some model takes each.
+
+    Raises:
+        UsageError: otherwise.
+    """
+    taken = {name for model in models for name in model.takes}
+    if unknown := [name for name in extras if name not in taken]:
+        raise UsageError(f"--extra {unknown[0]}: none of the models takes it")
+    for model in models:
+        model.check_beside(hints=False, extras=[name for name in extras if name in model.takes])
 
 
 def look_through(
@@ -135,6 +149,8 @@ def prepare(
     *,
     seconds: float,
     trials: int,
+    seed: int = 0,
+    extras: Mapping[str, Extra] | None = None,
 ) -> Iterator[Outcome]:
     """Make a study; yield what became of each photograph. It is there when all are through.
 
@@ -147,6 +163,8 @@ def prepare(
         sources: from `look_through`, as is `left_out`.
         seconds: how long raters shall see a pair.
         trials: photographs that a rater compares, at most.
+        seed: of the noise of models that draw.
+        extras: what models take beside photographs, by name.
 
     Raises:
         ZooError: the folder cannot be written, or no photograph was left.
@@ -172,9 +190,11 @@ def prepare(
                 elif done == catches + 1 and practice:
                     made = _spoilt(folder, source, number, "practice", GREY)
                 elif done <= catches + practice:
-                    made = _coloured(folder, source, number, "practice", [models[(done - catches) % len(models)]])
+                    made = _coloured(
+                        folder, source, number, "practice", [models[(done - catches) % len(models)]], seed, extras or {}
+                    )
                 else:
-                    made = _coloured(folder, source, number, "compared", models)
+                    made = _coloured(folder, source, number, "compared", models, seed, extras or {})
             except ZooError as error:
                 lost.append(LeftOutPhoto(path=source.name, reason=str(error)))
                 yield Outcome(source.name, done, len(order), str(error))
@@ -190,6 +210,7 @@ def prepare(
             results_key=secrets.token_urlsafe(12),
             seconds=seconds,
             trials=trials,
+            seed=seed,
             models=tuple(examined for examined, _ in models),
             pairs=tuple(sorted(pairs, key=lambda pair: (pair.role != "practice", pair.against != GREY))),
             left_out=(*left_out, *lost),
@@ -200,7 +221,13 @@ def prepare(
 
 
 def _coloured(
-    folder: Path, source: Source, number: int, role: Role, models: Sequence[tuple[Examined, Model]]
+    folder: Path,
+    source: Source,
+    number: int,
+    role: Role,
+    models: Sequence[tuple[Examined, Model]],
+    seed: int,
+    extras: Mapping[str, Extra],
 ) -> list[Pair]:
     """Compare a photograph with its colours of each model."""
     from zoo.memory import memory_for
@@ -209,7 +236,8 @@ def _coloured(
     pairs = []
     for place, (examined, model) in enumerate(models):
         with memory_for(f"to colour {source.path}", "make it smaller, or close other programs"):
-            coloured = model.colorize(photo)
+            beside = {name: extra.read(source.path) for name, extra in extras.items() if name in model.takes}
+            coloured = model.colorize(photo, seed=seed, extras=beside)
         pair = Pair(id=f"{number:04}-{place}", photo=number, name=source.name, against=examined.name, role=role)
         _write(folder, pair, original, coloured, photo.alpha)
         pairs.append(pair)

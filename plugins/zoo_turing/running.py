@@ -27,6 +27,8 @@ def open_study(
     *,
     seconds: float | None,
     trials: int | None,
+    seed: int | None = None,
+    extras: Sequence[str] = (),
     device: str,
 ) -> Study:
     """Read the study in a folder, or make it where there is none, which takes as long as colouring the photographs.
@@ -37,10 +39,10 @@ def open_study(
     """
     if exists(folder):
         study = read_study(folder)
-        if models or seconds or trials:
+        if models or seconds or trials or seed is not None:
             from zoo_turing.preparing import find_models
 
-            check_same(folder, study, find_models(models)[1], seconds, trials)
+            check_same(folder, study, find_models(models)[1], seconds, trials, seed)
         return study
     if not models and not photos:
         return read_study(folder)  # says what is missing
@@ -49,9 +51,11 @@ def open_study(
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"-o {folder} is a file: give a folder")
     from zoo.cli.scan_bar import ScanBar
-    from zoo_turing.preparing import find_models, look_through, prepare
+    from zoo.given import find_extras
+    from zoo_turing.preparing import check_extras, find_models, look_through, prepare
     from zoo_turing.terminal import print_left_out, print_preparation
 
+    beside = find_extras(extras)
     found, examined = find_models(models)
     console, errors = make_console(), make_console(stderr=True)
     sources, left_out = look_through(photos, ScanBar(errors))
@@ -59,6 +63,7 @@ def open_study(
     from zoo.model import load_model
 
     loaded = [load_model(source.file, device) for source in found]
+    check_extras(loaded, beside)
     outcomes = prepare(
         folder,
         list(zip(examined, loaded, strict=True)),
@@ -66,6 +71,8 @@ def open_study(
         left_out,
         seconds=seconds or SECONDS,
         trials=trials or TRIALS,
+        seed=seed or 0,
+        extras=beside,
     )
     print_preparation(outcomes, console, errors)
     return read_study(folder)

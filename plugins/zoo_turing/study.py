@@ -72,6 +72,8 @@ class Study(_Frozen):
     """How long a pair is seen."""
     trials: int = Field(ge=1)
     """Photographs that a rater compares, at most; practice and catch trials come on top."""
+    seed: int = Field(default=0, ge=0)
+    """Of the noise of models that draw."""
     models: tuple[Examined, ...]
     pairs: tuple[Pair, ...]
     left_out: tuple[LeftOutPhoto, ...] = ()
@@ -134,7 +136,14 @@ def read_study(folder: Path) -> Study:
     return study
 
 
-def check_same(folder: Path, study: Study, models: list[Examined], seconds: float | None, trials: int | None) -> None:
+def check_same(
+    folder: Path,
+    study: Study,
+    models: list[Examined],
+    seconds: float | None,
+    trials: int | None,
+    seed: int | None = None,
+) -> None:
     """See that what was asked for is the study that is there: a study never changes.
 
     Raises:
@@ -146,6 +155,7 @@ def check_same(folder: Path, study: Study, models: list[Examined], seconds: floa
         if [model.name for model in models] == [model.name for model in study.models]:
             raise UsageError(f"{folder} holds a study of {there} as it was, and its file has changed since: {way}")
         raise UsageError(f"{folder} holds a study already, of {there}: {way}")
-    for option, asked, kept in (("--seconds", seconds, study.seconds), ("--trials", trials, study.trials)):
+    options = (("--seconds", seconds, study.seconds), ("--trials", trials, study.trials), ("--seed", seed, study.seed))
+    for option, asked, kept in options:
         if asked is not None and asked != kept:
             raise UsageError(f"{folder} holds a study with {option} {kept:g}, which cannot be changed: {way}")

@@ -23,4 +23,15 @@ SizeSeen = Annotated[
 Saturation = Annotated[
     float, typer.Option(help="What chroma is multiplied by: 0.8 is calmer, 1.3 bolder.", min=0, max=4)
 ]
+Extras = Annotated[
+    list[str] | None,
+    typer.Option("--extra", metavar="NAME=FOLDER", help="Pictures that a model takes beside photographs."),
+]
+Seed = Annotated[int, typer.Option(help="Of models that draw noise: another one, other colours.", min=0)]
+DrawnHints = Annotated[
+    int,
+    typer.Option(
+        "--draw-hints", metavar="N", help="For models that take hints: so many colours of each original.", min=0
+    ),
+]
 Device = Annotated[str, typer.Option(help="auto, cuda, cuda:1, mps or cpu.")]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from zoo.beside import Beside
-    from zoo.colorize.given import Extra, Hints
+    from zoo.given import Extra, Hints
     from zoo.model import Model
     from zoo.photo import Photo
 

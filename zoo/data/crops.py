@@ -126,8 +126,7 @@ def _cut(
     aligned = frozenset(name for name, extra in extras.items() if is_aligned(extra, photo))
 
     def cut(tensor: Tensor) -> Tensor:
-        part = tensor[..., top : top + side, left : left + side]
-        return resize(part, size, size) if _is_picture(tensor) else resize_labels(part, size, size)
+        return _resized(tensor[..., top : top + side, left : left + side], size, size)
 
     return Crop(
         cut(photo),
@@ -136,6 +135,15 @@ def _cut(
         {name: cut(extra) if name in aligned else extra for name, extra in extras.items()},
         aligned,
     )
+
+
+def resized_with(extra: Tensor, photo: Tensor, height: int, width: int) -> Tensor:
+    """Resize an extra as training does where it has the pixels of a photograph, (C, H, W); otherwise return it."""
+    return _resized(extra, height, width) if is_aligned(extra, photo) else extra
+
+
+def _resized(tensor: Tensor, height: int, width: int) -> Tensor:
+    return resize(tensor, height, width) if _is_picture(tensor) else resize_labels(tensor, height, width)
 
 
 def _is_picture(tensor: Tensor) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoo.errors import BrokenContractError, UsageError, ZooError
 from zoo.evaluation.comparison import Comparison, Row
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
+    from zoo.given import Extra
     from zoo.photo import Photo
 
 GREY, ORIGINAL = "grey", "original"
@@ -61,6 +62,9 @@ def compare(
     side: int = SIDE,
     size: int | None = None,
     saturation: float = 1.0,
+    seed: int = 0,
+    extras: Mapping[str, Extra] | None = None,
+    hints: int = 0,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Comparison:
@@ -77,6 +81,9 @@ def compare(
         side: long side of the pictures, in pixels; narrower where there are many versions.
         size: short side that the models see, in pixels; by default what each learned at.
         saturation: what chroma is multiplied by.
+        seed: of the noise of models that draw, and of hints.
+        extras: what models take beside photographs, by name.
+        hints: colours that are drawn from each original, for models that take hints.
         device: where the models run.
         progress: is told after each photograph of each version.
 
@@ -96,8 +103,8 @@ def compare(
     side = fitting(side, len(versions) + 2)
     with TemporaryDirectory(prefix="zoo-compare-") as folder:
         columns, rows, left_out = side_by_side(
-            versions, photos, Path(folder), side=side, size=size, saturation=saturation, device=device,
-            progress=progress,
+            versions, photos, Path(folder), side=side, size=size, saturation=saturation, seed=seed, extras=extras,
+            hints=hints, device=device, progress=progress,
         )  # fmt: skip
         out.mkdir(parents=True, exist_ok=True)
         sheets = tuple(_write_sheets(draw_sheets(columns, rows, side), out))
@@ -115,6 +122,9 @@ def side_by_side(
     side: int = SIDE,
     size: int | None = None,
     saturation: float = 1.0,
+    seed: int = 0,
+    extras: Mapping[str, Extra] | None = None,
+    hints: int = 0,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> tuple[list[str], list[Row], list[LeftOut]]:
@@ -126,10 +136,25 @@ def side_by_side(
     Raises:
         ZooError: a model cannot be loaded, or no photograph can be read.
     """
+    from zoo.conditioning import HINTS
+
     walk = _Walk(photos, folder, side, max(LARGEST, side, size or 0), progress, 1 + len(versions))
     walk.read_all()
     for column, version in enumerate(versions, 1):
-        walk.colour_all(column, version, size, saturation, device)
+        walk.colour_all(
+            column,
+            version,
+            device=device,
+            size=size,
+            saturation=saturation,
+            seed=seed,
+            extras=extras or {},
+            hints=hints,
+        )
+    for name in sorted((extras or {}).keys() - walk.taken):
+        walk.left_out.append(LeftOut(f"--extra {name}", "none of the models takes it"))
+    if hints and HINTS not in walk.taken:
+        walk.left_out.append(LeftOut(f"--draw-hints {hints}", "none of the models takes hints"))
     rows, columns = walk.table([version.label for version in versions])
     return columns, rows, walk.left_out
 
@@ -151,6 +176,8 @@ class _Walk:
         self._cells: dict[int, dict[int, Path | str]] = {}
         """By places of photographs, then by columns; -1 is the original."""
         self.left_out: list[LeftOut] = []
+        self.taken: set[str] = set()
+        """What the models so far take beside lightness."""
 
     def read_all(self) -> None:
         """Make the first column and the last one; who cannot be read is in neither."""
@@ -175,18 +202,27 @@ class _Walk:
             last = self.left_out[-1]
             raise ZooError(f"there is nothing to compare: {last.reason}")
 
-    def colour_all(self, column: int, version: Version, size: int | None, saturation: float, device: str) -> None:
+    def colour_all(
+        self, column: int, version: Version, *, device: str, extras: Mapping[str, Extra], hints: int, **how: Any
+    ) -> None:
         """Make the column of a version. Its model is in memory no longer than that."""
+        from zoo.conditioning import HINTS
+        from zoo.evaluation.given import draw_hints
         from zoo.evaluation.measure import without_colours
         from zoo.memory import memory_for
         from zoo.model import load_model
 
         model = load_model(version.source.file, device)
+        self.taken |= set(model.takes)
+        hints = hints if HINTS in model.takes else 0
 
         def make(place: int) -> None:
-            photo: Photo = without_colours(self._read(place))
+            rgb = self._read(place)
+            photo: Photo = without_colours(rgb)
+            beside = {name: extra.read(self._photos[place][0]) for name, extra in extras.items() if name in model.takes}
+            drawn = draw_hints(rgb, hints, how["seed"])
             with memory_for(f"for its {photo.width}×{photo.height} pixels", "use a smaller --size"):
-                coloured = model.colorize(photo, size=size, saturation=saturation)
+                coloured = model.colorize(photo, hints=drawn, extras=beside, **how)
             self._cells[place][column] = self._keep(place, column, coloured)
 
         for place, (_, name) in enumerate(self._photos):

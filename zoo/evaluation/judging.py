@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from zoo.evaluation.critics import Found as Critics
     from zoo.evaluation.measure import Measurements, Method
     from zoo.evaluation.photographs import Photographs
+    from zoo.given import Extra
     from zoo.model import Model
 
 FEW = 30
@@ -39,6 +40,7 @@ def evaluate(
     *,
     split: Split | None = None,
     train: str | Path | None = None,
+    extras: Mapping[str, Extra] | None = None,
     protocol: Protocol | None = None,
     device: str = "auto",
     scanned: Progress | None = None,
@@ -54,13 +56,15 @@ def evaluate(
         data: a folder of photographs, or a data set as `zoo run --data` takes it.
         split: train or val; by default, val, or all of a folder that has no such sub-folders.
         train: a folder or a data set that the baseline `sepia` learns from, if not the data's own training photographs.
+        extras: what the models take beside the photographs of a folder, by name; a data set brings its own.
         protocol: from `find_protocol`; by default, the standard one.
         device: where the models run: auto, cuda, cuda:1, mps or cpu.
         scanned: is told how many files a data set has looked through, and how many photographs `sepia` learned from.
         measured: is told how many photographs have been measured.
 
     Raises:
-        UsageError: there is no such model or data, or the same model is there twice.
+        UsageError: there is no such model or data, the same model is there twice, or one needs an extra that there is
+            not.
         ZooError: a model cannot be loaded, or no photograph can be measured.
     """
     from zoo.evaluation.photographs import LARGEST, find_photographs
@@ -74,14 +78,18 @@ def evaluate(
         train=train,
         learned=[(one.name, one.model.recipe) for one in contenders],
         whole=protocol.crop is not None,
+        extras=extras,
         progress=scanned,
     )
     import torch
 
+    from zoo.evaluation.given import check_given
     from zoo.evaluation.measure import make_metrics, measure
     from zoo.photo.finding import spread
 
     photographs, notes = found.photographs, list(found.notes)
+    known = None if photographs.brings_extras else extras or {}
+    notes += check_given({one.name: one.model for one in contenders}, known, protocol.hints)
     place = contenders[0].model.device
     at = place if place.type == "cuda" else None
     made_metrics = make_metrics(protocol.metrics, at)
@@ -99,6 +107,8 @@ def evaluate(
         methods,
         metrics,
         crop=protocol.crop,
+        hints=protocol.hints,
+        seed=protocol.seed,
         greys=protocol.greys,
         critics=critics.critics,
         device=at,
@@ -118,6 +128,7 @@ def evaluate(
                 "measured": len(made.originals),
                 "fingerprint": _fingerprint(one.pixels for one in made.originals),
                 "largest": None if protocol.crop else LARGEST,
+                "extras": {name: str(extra.folder) for name, extra in (extras or {}).items()},
             },
             "shown": "as zoo colorize shows them",
             "models": [one.to_json(protocol.size, critics.files.get(one.name)) for one in contenders],
@@ -132,9 +143,7 @@ def evaluate(
         rows=tuple(_rows(made, tuple(methods))),
         left_out=(*photographs.left_out, *made.left_out),
         notes=tuple(notes),
-        cards=tuple(
-            draw(photographs, made, methods, choose(made, tuple(methods), numbers, protocol.seed), protocol.crop)
-        ),
+        cards=tuple(draw(photographs, made, methods, choose(made, tuple(methods), numbers, protocol.seed), protocol)),
     )
 
 
@@ -156,6 +165,7 @@ class Contender:
             "sha256": self.sha256,
             "generator": self.model.recipe.generator,
             "size": size or self.model.recipe.size,
+            "takes": list(self.model.takes),
             **({} if critic is None else {"critic": {"file": str(critic), "sha256": sha256_of(critic)}}),
         }
 
@@ -250,13 +260,14 @@ def _learn_sepia(
 
 def _methods(contenders: Sequence[Contender], sepia: Sequence[Sepia], protocol: Protocol) -> dict[str, Method]:
     from zoo.evaluation.baselines import GREY, SEPIA, grey
+    from zoo.evaluation.given import colorize
 
     def by(model: Model) -> Method:
-        return lambda photo, _place: model.colorize(photo, size=protocol.size, seed=protocol.seed)
+        return lambda given: colorize(model, given, size=protocol.size, seed=protocol.seed)
 
     return {
-        GREY: lambda photo, _place: grey(photo),
-        SEPIA: lambda photo, place: sepia[place % len(sepia)].colorize(photo),
+        GREY: lambda given: grey(given.photo),
+        SEPIA: lambda given: sepia[given.place % len(sepia)].colorize(given.photo),
         **{one.name: by(one.model) for one in contenders},
     }
 

@@ -18,20 +18,20 @@ from torch import Tensor, nn
 from zoo.critics import measured
 from zoo.data.picture import LabPicture
 from zoo.errors import BrokenContractError, UsageError, ZooError
+from zoo.evaluation.given import Given, draw_hints, shown
 from zoo.evaluation.photographs import SMALLEST, Photographs
 from zoo.files import explain_os_error
 from zoo.memory import memory_for
 from zoo.photo import Photo, color
 from zoo.photo.colourless import colourless
 from zoo.photo.finding import spread
-from zoo.photo.scaling import central_crop
 from zoo.registry import Part
 from zoo.registry.contracts import LeftOut, Metric, Progress
 from zoo.registry.made import asks_for_critic, is_set_metric, numbers_of
 from zoo.registry.part import names_of
 
-Method = Callable[[Photo, int], Tensor]
-"""From a photograph without its colours, and its place among them, to uint8 (3, H, W)."""
+Method = Callable[[Given], Tensor]
+"""From a photograph without its colours, and what there is beside it, to uint8 (3, H, W)."""
 
 
 class NothingMeasuredError(ZooError):
@@ -65,11 +65,6 @@ class Measurements:
     """By metrics, of the originals and then of each method: (photographs, F)."""
 
 
-def shown(photo: Tensor, crop: int | None) -> Tensor:
-    """Return a photograph as it is measured: all of it, or its middle square, scaled to the side of `crop` pixels."""
-    return photo if crop is None else central_crop(photo, crop)
-
-
 def without_colours(photo: Tensor) -> Photo:
     """Take a photograph's colours away: what `read_photo` would say of it if it were grey."""
     return Photo(color.rgb_to_lab(photo)[:1])
@@ -83,6 +78,8 @@ def measure(
     metrics: Mapping[str, tuple[Part, Metric]],
     *,
     crop: int | None = None,
+    hints: int = 0,
+    seed: int = 0,
     greys: bool = False,
     critics: Mapping[str, Sequence[nn.Module]] | None = None,
     device: torch.device | None = None,
@@ -96,6 +93,8 @@ def measure(
         methods: what colours them, by name.
         metrics: what compares them, by name.
         crop: see `shown`.
+        hints: how many are drawn from each original, for methods that take some.
+        seed: of these.
         greys: measure photographs without colours, too.
         critics: of the methods that have some, for metrics that ask for one; the others' numbers are NaN.
         device: where the metrics compute.
@@ -111,10 +110,11 @@ def measure(
     for place, index in enumerate(indices):
         name = photographs.names[index]
         try:
-            rgb = shown(photographs.read(index), crop)
+            rgb, extras = shown(*photographs.item(index), crop)
             if why := _unfit(rgb, greys):
                 raise _UnfitError(why)
-            coloured = _coloured(without_colours(rgb), place, methods)
+            given = Given(without_colours(rgb), place, extras, draw_hints(rgb, hints, seed))
+            coloured = _coloured(given, methods)
         except BrokenContractError:
             raise
         except (ZooError, OSError) as error:
@@ -155,12 +155,13 @@ def _unfit(rgb: Tensor, greys: bool) -> str:
     return "" if greys else colourless(Image.fromarray(rgb.permute(1, 2, 0).numpy()))
 
 
-def _coloured(photo: Photo, place: int, methods: Mapping[str, Method]) -> list[Tensor]:
+def _coloured(given: Given, methods: Mapping[str, Method]) -> list[Tensor]:
     coloured = []
+    size = f"{given.photo.width}×{given.photo.height}"
     for name, colorize in methods.items():
         try:
-            with memory_for(f"for its {photo.width}×{photo.height} pixels", "use a smaller --size"):
-                coloured.append(colorize(photo, place))
+            with memory_for(f"for its {size} pixels", "use a smaller --size"):
+                coloured.append(colorize(given))
         except ZooError as error:
             raise type(error)(f"{name}: {error}") from error
     return coloured

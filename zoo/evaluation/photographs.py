@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from zoo import registry
@@ -19,6 +20,8 @@ from zoo.registry.made import is_stream
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from zoo.given import Extra
 
 LARGEST = 512
 """Photographs with a longer short side are scaled down to this many pixels: nothing that is measured needs more."""
@@ -35,10 +38,17 @@ class Photographs:
     split: str
     """Which of them: train, val, or all."""
     names: Sequence[str]
-    read: Callable[[int], Tensor]
-    """From an index to uint8 (3, H, W), sRGB. Raises `ZooError` or `OSError` for one that cannot be read."""
+    item: Callable[[int], tuple[Tensor, Mapping[str, Tensor]]]
+    """From an index to uint8 (3, H, W), sRGB, and what there is beside it, by name. Raises `ZooError` or `OSError` for
+    one that cannot be read."""
     left_out: Sequence[LeftOut] = ()
     """What was found and is not among them."""
+    brings_extras: bool = False
+    """Whether it is a data set, which may bring extras that are not known yet."""
+
+    def read(self, index: int) -> Tensor:
+        """Return a photograph alone. Errors are those of `item`."""
+        return self.item(index)[0]
 
     def __len__(self) -> int:
         """How many there are."""
@@ -62,6 +72,7 @@ def find_photographs(
     train: str | Path | None = None,
     learned: Sequence[tuple[str, Recipe]] = (),
     whole: bool = False,
+    extras: Mapping[str, Extra] | None = None,
     progress: Progress | None = None,
 ) -> Found:
     """Find photographs to judge by.
@@ -75,12 +86,13 @@ def find_photographs(
         train: where the training photographs are, if not in its split `train`: a folder, or a data set.
         learned: the models, each with its name and the recipe that it was trained by.
         whole: of files, take their full size, however large they are.
+        extras: what belongs to the photographs of a folder, by name. A data set brings its own.
         progress: is told how many files the data set has looked through.
 
     Raises:
         UsageError: there is no such folder or data set, or there are no photographs in it.
     """
-    found = _found(str(data), split, learned, whole, progress)
+    found = _found(str(data), split, learned, whole, progress, extras or {})
     if train is None:
         return found
     others = _found(str(train), None, (), False, progress)
@@ -88,23 +100,30 @@ def find_photographs(
 
 
 def _found(
-    data: str, split: Split | None, learned: Sequence[tuple[str, Recipe]], whole: bool, progress: Progress | None
+    data: str,
+    split: Split | None,
+    learned: Sequence[tuple[str, Recipe]],
+    whole: bool,
+    progress: Progress | None,
+    extras: Mapping[str, Extra] = MappingProxyType({}),
 ) -> Found:
     known = registry.get()
     path = Path(data).expanduser()
     if not path.is_dir() or known.named(data.partition(":")[0], "dataset"):
+        _refuse(extras, data)
         return _in_data_set(known.part("dataset", data), split or "val", progress)
     notes = []
     if (path / "train").is_dir() and (path / "val").is_dir():
         if split == "train":
             notes = [f"{name} learned from these photographs" for name, _ in _learned_from(path, learned)]
-            return Found(_in_folder(path / "train", split, whole), None, tuple(notes))
-        return Found(_in_folder(path / "val", "val", whole), _in_folder(path / "train", "train", whole=False))
+            return Found(_in_folder(path / "train", split, whole, extras), None, tuple(notes))
+        return Found(_in_folder(path / "val", "val", whole, extras), _in_folder(path / "train", "train", whole=False))
     pupils = _learned_from(path, learned)
     if split is None and not pupils:
         if path.name == "train":
             notes = [f"{name} learned from these photographs" for name, _ in _learned_from(path.parent, learned)]
-        return Found(_in_folder(path, "all", whole), None, tuple(notes))
+        return Found(_in_folder(path, "all", whole, extras), None, tuple(notes))
+    _refuse(extras, f"the data set {pupils[0][1].brief if pupils else data}")
     found = _in_data_set(pupils[0][1] if pupils else known.part("dataset", str(path)), split or "val", progress)
     names = " and ".join(name for name, _ in pupils)
     if pupils and split == "train":
@@ -144,17 +163,33 @@ def _same(one: Path, other: Path) -> bool:
         return False
 
 
-def _in_folder(folder: Path, split: str, whole: bool) -> Photographs:
+def _refuse(extras: Mapping[str, Extra], data: str) -> None:
+    if extras:
+        raise UsageError(
+            f"--extra is for a folder of photographs, all of which are measured, and {data} brings its own extras"
+        )
+
+
+def _in_folder(
+    folder: Path, split: str, whole: bool, extras: Mapping[str, Extra] = MappingProxyType({})
+) -> Photographs:
     # By the names of files, whatever folders they are in: so the first of ImageNet's are the same in any layout.
     files = sorted(find_photos([folder]), key=lambda pair: (pair[1].name, str(pair[1])))
     if not files:
         raise UsageError(f"there are no photographs in {folder}")
     names = [as_text(relative.as_posix()) for _, relative in files]
 
-    def read(index: int) -> Tensor:
-        return read_rgb(files[index][0], min_side=None if whole else LARGEST)
+    def item(index: int) -> tuple[Tensor, Mapping[str, Tensor]]:
+        path = files[index][0]
+        photo = read_rgb(path, min_side=None if whole else LARGEST)
+        if not extras:
+            return photo, {}
+        from zoo.photo.scaling import resize
 
-    return Photographs(as_text(str(folder)), split, names, read)
+        # As large as the photograph: then what becomes of it becomes of them.
+        return photo, {name: resize(extra.read(path), *photo.shape[1:]) for name, extra in extras.items()}
+
+    return Photographs(as_text(str(folder)), split, names, item)
 
 
 def _in_data_set(part: Part, split: Split, progress: Progress | None) -> Found:
@@ -175,15 +210,16 @@ def _of_split(part: Part, split: Split, progress: Progress | None) -> Photograph
         raise UsageError(f"{part.brief} is a stream: what is measured needs photographs that have a number")
     names = [as_text(str(name)) for name in itertools.islice(_names(made), len(made))]
 
-    def read(index: int) -> Tensor:
-        item = made[index]
-        photo: Tensor = item[0] if isinstance(item, tuple) and item else item
+    def item(index: int) -> tuple[Tensor, Mapping[str, Tensor]]:
+        from zoo.data.crops import taken_apart
+
+        photo, extras = taken_apart(made[index])
         shape, kind = tuple(getattr(photo, "shape", ())), str(getattr(photo, "dtype", type(photo).__name__))
         if kind != "torch.uint8" or len(shape) != 3 or shape[0] != 3:
             raise part.component.broken(f"photograph {index} is {kind} {shape}, expected torch.uint8 (3, H, W)")
-        return photo
+        return photo, extras
 
-    return Photographs(as_text(part.brief), split, names, read, tuple(getattr(made, "left_out", ())))
+    return Photographs(as_text(part.brief), split, names, item, tuple(getattr(made, "left_out", ())), True)
 
 
 def _names(made: Any) -> Iterator[str]:

@@ -11,8 +11,10 @@ from torch import Tensor
 
 from zoo.errors import ZooError
 from zoo.evaluation.evaluation import Card, Number
-from zoo.evaluation.measure import Measurements, Method, shown, without_colours
+from zoo.evaluation.given import Given, draw_hints, shown
+from zoo.evaluation.measure import Measurements, Method, without_colours
 from zoo.evaluation.photographs import Photographs
+from zoo.evaluation.protocol import Protocol
 
 BY_LOT = "drawn by lot"
 _DRAWN = 6
@@ -51,13 +53,13 @@ def draw(
     made: Measurements,
     methods: Mapping[str, Method],
     chosen: Mapping[int, Sequence[str]],
-    crop: int | None,
+    protocol: Protocol,
 ) -> list[Card]:
     """Colour the chosen photographs once more, and make them small enough for a page."""
     for side in _SIDES:
         cards: list[Card] = []
         size = 0
-        for card in _cards(photographs, made, methods, chosen, crop, side):
+        for card in _cards(photographs, made, methods, chosen, protocol, side):
             size += len(card.grey) + len(card.original) + sum(map(len, card.coloured.values()))
             if size > BUDGET and side != _SIDES[-1]:
                 break
@@ -74,17 +76,18 @@ def _cards(
     made: Measurements,
     methods: Mapping[str, Method],
     chosen: Mapping[int, Sequence[str]],
-    crop: int | None,
+    protocol: Protocol,
     side: int,
 ) -> Iterator[Card]:
     grey, *others = methods
     for place, why in chosen.items():
         original = made.originals[place]
         try:
-            rgb = shown(photographs.read(original.index), crop)
-            photo = without_colours(rgb)
+            rgb, extras = shown(*photographs.item(original.index), protocol.crop)
             # As it was measured: `sepia` may depend on the place.
-            coloured = {name: _jpeg(method(photo, original.place), side) for name, method in methods.items()}
+            hints = draw_hints(rgb, protocol.hints, protocol.seed)
+            given = Given(without_colours(rgb), original.place, extras, hints)
+            coloured = {name: _jpeg(method(given), side) for name, method in methods.items()}
         except (ZooError, OSError):
             continue  # it is gone since
         numbers = {

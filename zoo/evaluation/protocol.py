@@ -31,15 +31,18 @@ class Protocol:
     """Short side that the models see, in pixels; by default the one that each learned at."""
     limit: int | None = None
     """So many photographs at most, spread over all of them."""
+    hints: int = 0
+    """Colours that are drawn from each original, for models that take hints."""
     seed: int = 0
-    """Of the draws of the bootstrap, of the photographs that are drawn by lot to be looked at, and of models' noise."""
+    """Of the draws of the bootstrap, of the photographs that are drawn by lot to be looked at, of models' noise,
+    and of hints."""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON has it."""
         return {
             "preset": self.preset,
             "metrics": [{"spec": str(part.spec), **part.provenance} for part in self.metrics],
-            **{key: getattr(self, key) for key in ("first", "crop", "greys", "size", "limit", "seed")},
+            **{key: getattr(self, key) for key in ("first", "crop", "greys", "size", "limit", "hints", "seed")},
         }
 
 

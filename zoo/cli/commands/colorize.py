@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from zoo.cli.arguments import Device, Saturation, SizeSeen
+from zoo.cli.arguments import Device, Extras, Saturation, Seed, SizeSeen
 from zoo.cli.completion import model_sources
 
 
@@ -27,7 +27,7 @@ def colorize(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")] = False,
     size: SizeSeen = None,
     saturation: Saturation = 1.0,
-    seed: Annotated[int, typer.Option(help="Of models that draw noise: another one, other colours.", min=0)] = 0,
+    seed: Seed = 0,
     hint: Annotated[
         list[str] | None,
         typer.Option("--hint", metavar="X,Y,#RRGGBB", help="A colour at a pixel, for models that take hints."),
@@ -35,10 +35,7 @@ def colorize(
     hints: Annotated[
         Path | None, typer.Option("--hints", metavar="FILE", help="Hints for an album: lines of photo,x,y,#rrggbb.")
     ] = None,
-    extra: Annotated[
-        list[str] | None,
-        typer.Option("--extra", metavar="NAME=FOLDER", help="Pictures that a model takes beside photographs."),
-    ] = None,
+    extra: Extras = None,
     device: Device = "auto",
 ) -> None:
     """Colour photographs at their own size. The originals stay as they are; the coloured ones are PNG files."""
@@ -47,7 +44,7 @@ def colorize(
 
     jobs = plan(photos, out)
     from zoo.colorize.album import colorize_all
-    from zoo.colorize.given import find_extras, find_hints
+    from zoo.given import find_extras, find_hints
     from zoo.registry import find_model
 
     given = find_hints(hint or [], hints, [job.source for job in jobs])

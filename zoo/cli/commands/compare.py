@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from zoo.cli.arguments import Device, Models, Saturation, SizeSeen
+from zoo.cli.arguments import Device, DrawnHints, Extras, Models, Saturation, Seed, SizeSeen
 
 
 def compare(
@@ -24,13 +24,18 @@ def compare(
     ] = None,
     size: SizeSeen = None,
     saturation: Saturation = 1.0,
+    seed: Seed = 0,
+    extra: Extras = None,
+    draw_hints: DrawnHints = 0,
     device: Device = "auto",
 ) -> None:
     """Put photographs side by side as several models colour them: as contact sheets, and as a page."""
     from zoo.evaluation.comparing import choose
     from zoo.evaluation.comparing import compare as put_side_by_side
     from zoo.evaluation.versions import find_versions, parse_epochs
+    from zoo.given import find_extras
 
+    extras = find_extras(extra or [])
     versions = find_versions(models, parse_epochs(epochs))
     chosen = choose(photos, limit)
     from zoo.cli.comparison import print_comparison
@@ -40,7 +45,17 @@ def compare(
     bar = ScanBar(make_console(stderr=True), "compared")
     try:
         found = put_side_by_side(
-            versions, chosen, out, side=side, size=size, saturation=saturation, device=device, progress=bar
+            versions,
+            chosen,
+            out,
+            side=side,
+            size=size,
+            saturation=saturation,
+            seed=seed,
+            extras=extras,
+            hints=draw_hints,
+            device=device,
+            progress=bar,
         )
     finally:
         bar.close()

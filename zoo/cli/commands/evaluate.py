@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from zoo.cli.arguments import Device, Models, SizeSeen
+from zoo.cli.arguments import Device, DrawnHints, Extras, Models, SizeSeen
 from zoo.cli.completion import component_names
 from zoo.registry.contracts import Split
 
@@ -35,12 +35,14 @@ def evaluate(
         str | None,
         typer.Option(autocompletion=component_names("metric", after=","), help="Other metrics than the preset's."),
     ] = None,
+    extra: Extras = None,
+    draw_hints: DrawnHints = 0,
     size: SizeSeen = None,
     limit: Annotated[
         int | None, typer.Option(help="Measure so many photographs at most, spread over all of them.", min=1)
     ] = None,
     seed: Annotated[
-        int, typer.Option(help="Of the draws that intervals are made from, and of models that draw noise.", min=0)
+        int, typer.Option(help="Of the draws that intervals are made from, of noise and of hints.", min=0)
     ] = 0,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the report and the numbers.")] = Path(
         "evaluation"
@@ -51,11 +53,13 @@ def evaluate(
     """Measure models beside grey and sepia, with intervals, and write a report to look at."""
     from zoo.evaluation.protocol import find_protocol
     from zoo.evaluation.saving import check_folder
+    from zoo.given import find_extras
     from zoo.registry import find_model
 
-    protocol = find_protocol(preset, metrics, size=size, limit=limit, seed=seed)
+    protocol = find_protocol(preset, metrics, size=size, limit=limit, hints=draw_hints, seed=seed)
     sources = [find_model(model) for model in models]
     check_folder(out)
+    extras = find_extras(extra or [])
     from zoo.cli.console import make_console
     from zoo.cli.scan_bar import ScanBar
     from zoo.evaluation import evaluate as measure
@@ -69,6 +73,7 @@ def evaluate(
             data,
             split=split,
             train=train_data,
+            extras=extras,
             protocol=protocol,
             device=device,
             scanned=scanned,

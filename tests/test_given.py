@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from zoo import UsageError
 from zoo.cli.main import app
-from zoo.colorize.given import find_hints
+from zoo.given import find_hints
 from zoo.model import load_model, save_model
 from zoo.photo import Hint, read_photo, read_rgb
 from zoo.photo.color import rgb_to_lab
@@ -201,7 +201,7 @@ def test_extras_that_do_not_fit_are_refused(add: Add) -> None:
     model, photo = model_of(add, Guided), grey(Path("a/a.png"))
     Path("others").mkdir()
     for given, message in (
-        ([], "the generator guided needs the extra 'other' beside each photograph: zoo colorize --extra other=FOLDER"),
+        ([], "the generator guided needs the extra 'other' beside each photograph: --extra other=FOLDER"),
         (["--extra", "depth=others"], "the generator guided takes no extra 'depth' (it takes other)"),
         (["--extra", "others"], "--extra others: write NAME=FOLDER"),
         (["--extra", "other=nowhere"], "--extra other=nowhere: there is no folder nowhere"),
