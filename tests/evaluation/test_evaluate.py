@@ -171,11 +171,16 @@ class Wrong:
         return None
 
 
+class Greedy:
+    def __call__(self, fake: Picture, real: Picture) -> Any:
+        raise MemoryError
+
+
 class Given(Part):
     """A metric that was made already."""
 
     def make(self, **_: Any) -> Any:
-        return next(kind for kind in (Several, Together, Needy, Wrong) if kind.__name__.lower() == self.name)()
+        return next(kind for kind in (Several, Together, Needy, Wrong, Greedy) if kind.__name__.lower() == self.name)()
 
     @property
     def spec(self) -> Spec:
@@ -204,6 +209,11 @@ def test_whose_metric_breaks_its_contract_is_said(photos: Path, model: Path) -> 
         evaluate([model], photos, protocol=given("wrong"), device="cpu")
     with pytest.raises(UsageError, match="nothing is left to measure by: together"):
         evaluate([model], photos, protocol=given("together"), device="cpu")
+
+
+def test_what_needs_too_much_memory_is_named(photos: Path, model: Path) -> None:
+    with pytest.raises(ZooError, match=r"^not enough memory to measure greedy of \d+×\d+ pixels: leave it out of --m"):
+        evaluate([model], photos, protocol=given("greedy"), device="cpu")
 
 
 def test_numbers_of_whole_sets_have_intervals_too(photos: Path, model: Path) -> None:

@@ -123,6 +123,21 @@ def test_all_of_it_is_shown_checked_trained_and_colours(site: Path, photos: Path
     assert "Traceback" not in refused.output
     assert not Path("elsewhere").exists()
 
+    # Nor does its run go on there: what to install is said, of all that took part.
+    before = {path: path.read_bytes() for path in Path("runs/theirs").rglob("*") if path.is_file()}
+    for words in (
+        ["resume", "runs/theirs", "--extend", "--steps", "3"],
+        ["run", "--recipe", "runs/theirs/recipe.toml"],
+    ):
+        refused = CliRunner().invoke(app, words, env={"COLUMNS": "300"})
+        assert refused.exit_code in (1, 2), refused.output
+        assert "Traceback" not in refused.output
+        if words[0] == "resume":
+            assert "pip install 'zoo-tiny==0.3.0'" in refused.stderr
+        else:
+            assert "there is no generator 'tiny/tiny-gen'" in refused.stderr
+    assert {path: path.read_bytes() for path in Path("runs/theirs").rglob("*") if path.is_file()} == before
+
 
 def write_tars() -> None:
     """The folder tars, with three files."""

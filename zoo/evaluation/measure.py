@@ -177,11 +177,14 @@ def _compared(
     real, *fakes = (_picture(one, device) for one in (rgb, *coloured))
     numbers: dict[str, list[float]] = {}
     features: dict[str, list[Tensor]] = {}
+    height, width = rgb.shape[1:]
     for name, (part, metric) in metrics.items():
+        enough = memory_for(f"to measure {name} of {width}×{height} pixels", "leave it out of --metrics")
         if is_set_metric(metric):
-            features[name] = [_features(part, metric, picture) for picture in (real, *fakes)]
+            with enough:
+                features[name] = [_features(part, metric, picture) for picture in (real, *fakes)]
             continue
-        with _broken(part):
+        with enough, _broken(part):
             each = [measured(metric, fake, real, name, by) for fake, by in zip(fakes, critics, strict=True)]
         if asks_for_critic(metric):
             # Whoever has none would have the same numbers.
