@@ -79,7 +79,7 @@ def _numbers(curves: Curves) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.3g}".replace("-", "−") if math.isfinite(value) else "–"
+    return f"{round(value, 4) + 0.0:.3g}".replace("-", "−") if math.isfinite(value) else "–"
 
 
 def _samples(folder: Path) -> Iterator[str]:

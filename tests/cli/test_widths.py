@@ -126,11 +126,23 @@ def test_the_live_line_breaks_in_no_number(width: int) -> None:
     with Display(console) as display:
         display.show_live("first step …")
         display.on_step(status)
-        display.on_validation(123456, METRICS, METRICS, Path())
+        display.on_validation(123456, METRICS, {**METRICS, "variety": -7.6e-6}, Path())
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
     words = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", " ", text).split()
-    for word in ("12%", "123456,", "12.3,", "24:27:00", "0.661", "0.00123", "123.4", "images/s,", "21.7", "0.0103)"):
+    for word in (
+        "12%",
+        "123456,",
+        "12.3,",
+        "24:27:00",
+        "0.661",
+        "0.00123",
+        "123.4",
+        "images/s,",
+        "21.7",
+        "0.0103)",
+        "0)",
+    ):
         assert word in words or f"({word}" in words
     assert "…" not in text.replace("first step …", "")
 

@@ -99,6 +99,21 @@ def test_a_number_that_is_none_is_left_empty(found: Evaluation) -> None:
     assert json.dumps(changed.to_json(), allow_nan=False)
     assert to_html(changed)
     assert "chroma_error,grey,,,," in changed.to_csv()
+    # Nor is it compared with others.
+    nothing = dict.fromkeys(number.differences, Estimate(float("nan")))
+    page = to_html(replace(found, numbers=(replace(number, differences=nothing),)))
+    assert " to grey" not in page
+    assert " to grey" in to_html(found)
+
+
+def test_an_interval_may_end_at_0(found: Evaluation) -> None:
+    from dataclasses import replace
+
+    from zoo.evaluation.statistics import Estimate
+
+    ends = {method: Estimate(-1.0, -2.0, 0.0) for method in found.methods}
+    page = to_html(replace(found, numbers=(replace(found.numbers[0], estimates=ends),)))
+    assert page.count('<path d="M6.0 8H154.0"') == 1
 
 
 def test_what_is_interrupted_leaves_nothing_half_written(

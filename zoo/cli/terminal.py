@@ -97,8 +97,9 @@ class Display(Callback):
             self._print(f"{status.progress:4.0%}  {place} | {details}")
 
     def on_validation(self, step: int, metrics: dict[str, float], grey: dict[str, float], picture: Path) -> None:
-        greys = {name: f" (grey {value:.3g})" for name, value in grey.items()}
-        words = "  ".join(f"{name} {value:.3g}{greys.get(name, '')}" for name, value in metrics.items())
+        # What rounding leaves of nothing is nothing.
+        greys = {name: f" (grey {round(value, 4) + 0.0:.3g})" for name, value in grey.items()}
+        words = "  ".join(f"{name} {round(value, 4) + 0.0:.3g}{greys.get(name, '')}" for name, value in metrics.items())
         # Not as the other lines, which a terminal breaks anywhere: between words, so that numbers are whole.
         self.console.print(f"step {step}, validation:  {words}", markup=False)
         if self._samples is not None:

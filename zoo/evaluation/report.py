@@ -91,6 +91,8 @@ def _cell(evaluation: Evaluation, number: Number, method: str) -> str:
     if method in evaluation.models:
         for other in evaluation.methods[: evaluation.methods.index(method)]:
             found = number.differences[method, other]
+            if not math.isfinite(found.value):
+                continue  # there is no number to compare
             digits = _digits(found)
             text += (
                 f'<small class="{_verdict(number, found)}">{_signed(found.value, digits)} to {escape(other)}'
@@ -123,7 +125,7 @@ def _intervals(evaluation: Evaluation, number: Number) -> str:
     lines = []
     for place, (method, estimate) in enumerate(found):
         y, colour = 8 + step * place, _colour(evaluation, method)
-        ends_of = estimate.value if estimate.low is None else estimate.low, estimate.high or estimate.value
+        ends_of = (estimate.value if end is None else end for end in (estimate.low, estimate.high))
         x, left, right = (6 + (value - low) * scale for value in (estimate.value, *ends_of))
         lines.append(
             f'<g stroke="{colour}" fill="{colour}"><title>{escape(method)}: {_say(estimate.value)}</title>'
