@@ -106,6 +106,19 @@ def test_a_number_that_is_none_is_left_empty(found: Evaluation) -> None:
     assert " to grey" in to_html(found)
 
 
+def test_how_it_was_measured_is_said_line_by_line(found: Evaluation) -> None:
+    page = to_html(found)
+    for key, text in (
+        ("greys", "no"),
+        (f"{found.models[1]}: takes", "nothing"),
+        (f"{found.models[1]}: generator", "unet-shallow"),
+        ("photographs: split", "all"),
+        ("metrics", "metrics/chroma_error of gan-zoo"),
+    ):
+        assert re.search(f"<dt>{re.escape(key)}</dt><dd>[^<]*{text}", page), key
+    assert "{" not in page.partition("How it was measured")[2].partition("</dl>")[0]
+
+
 def test_an_interval_may_end_at_0(found: Evaluation) -> None:
     from dataclasses import replace
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from string import Template
+from typing import Any
 
 import numpy as np
 
@@ -269,19 +270,30 @@ def _protocol(evaluation: Evaluation) -> str:
     return f"<dl>{''.join(_terms(evaluation.protocol))}</dl>"
 
 
-def _terms(table: Mapping[str, object], prefix: str = "") -> Iterator[str]:
+def _terms(table: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     for key, value in table.items():
         if isinstance(value, Mapping):
             yield from _terms(value, f"{prefix}{key}: ")
-        elif isinstance(value, Sequence) and not isinstance(value, str):
-            for item in value:
-                yield f"<dt>{escape(prefix + key)}</dt><dd>{escape(_in_words(item))}</dd>"
+        elif isinstance(value, Sequence) and value and all(isinstance(item, Mapping) for item in value):
+            if all("spec" in item for item in value):
+                components = (f"{item['spec']} of {item['distribution']} {item['version']}" for item in value)
+                yield _term(prefix + key, ", ".join(components))
+            else:
+                for item in value:
+                    named = {name: said for name, said in item.items() if name != "name"}
+                    yield from _terms(named, f"{prefix}{item.get('name', key)}: ")
         elif value is not None:
-            yield f"<dt>{escape(prefix + key)}</dt><dd>{escape(str(value))}</dd>"
+            yield _term(prefix + key, _in_words(value))
 
 
-def _in_words(item: object) -> str:
-    return ", ".join(f"{key} {value}" for key, value in item.items()) if isinstance(item, Mapping) else str(item)
+def _term(key: str, text: str) -> str:
+    return f"<dt>{escape(key)}</dt><dd>{escape(text)}</dd>"
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(map(str, value)) or "nothing"
+    return ("no", "yes")[value] if isinstance(value, bool) else str(value)
 
 
 def _left_out(evaluation: Evaluation) -> str:
