@@ -41,7 +41,7 @@ pictures: $(VENV)/.installed-dev
 docs: $(VENV)/.installed-dev
 	$(BIN)/zoo registry --schema > docs/registry.schema.json
 	rm -rf build/pages site && mkdir -p build/pages
-	cp -R README.md CHANGELOG.md LICENSE registry.toml docs build/pages
+	cp -R README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE registry.toml docs build/pages
 	$(BIN)/zensical build --strict --clean
 
 clean:

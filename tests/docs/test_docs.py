@@ -29,7 +29,8 @@ from zoo.testing import check_loss
 from zoo.training import dry_run
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+AT_THE_TOP = [ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING", "SECURITY")]
+PAGES = [*AT_THE_TOP, *sorted((ROOT / "docs").rglob("*.md"))]
 WITH_PLUGIN = [ROOT / "README.md", ROOT / "docs" / "plugins.md"]
 # tests/test_first_critic.py runs what it says, in order; here, its commands are only parsed.
 RUN_ELSEWHERE = [ROOT / "docs" / "first-critic.md"]
