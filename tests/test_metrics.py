@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tiny import tiny
@@ -27,6 +28,9 @@ def test_it_is_the_lines_and_shows_itself_as_a_table() -> None:
     metrics = Metrics(LINES)
     assert metrics == LINES
     assert str(metrics) == TABLE
+    said: list[str] = []
+    metrics._repr_pretty_(SimpleNamespace(text=said.append), False)
+    assert said == [TABLE]
     html = metrics._repr_html_()
     assert html.count("<tr>") == 4
     assert ">20.12</td>" in html

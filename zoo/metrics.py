@@ -51,6 +51,10 @@ class Metrics(list[dict[str, Any]]):
         ]
         return "\n".join([*(line.rstrip() for line in lines), *([note] if note else [])])
 
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """Have IPython show it as `print` does."""
+        printer.text(str(self))
+
     def _repr_html_(self) -> str:
         """Return it as notebooks display it."""
         head, cells, note = self._table()

@@ -70,7 +70,8 @@ class Display(Callback):
     def on_start(self, run: Run, assembly: Assembly, step: int) -> None:
         self._scan.close()
         print_assembly(assembly, self.console)
-        self._print(f"run          {run.path}  (Ctrl-C stops and saves)\n")
+        stop = "interrupting the kernel" if self.console.is_jupyter else "Ctrl-C"
+        self._print(f"run          {run.path}  ({stop} stops and saves)\n")
         self.show_live("first step …")
 
     def show_live(self, words: str) -> None:
