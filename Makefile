@@ -1,8 +1,8 @@
 # make demo         train a small model and look at what it does
 # make demo CPU=1   the same with a torch that has no CUDA: a much smaller installation, for computers without a GPU
 # make test         the whole suite
-# make test-browser the pages of `zoo turing` in Chromium, which must be installed
-# make pictures     the pictures that README shows
+# make test-browser the pages of `zoo turing` and `zoo web` in Chromium, which must be installed
+# make pictures     the pictures that README and the docs show; those of a page, where there is a Chromium
 # make docs         these pages as a site, in site/
 PYTHON ?= python3
 VENV ?= .venv
@@ -22,7 +22,7 @@ test: $(VENV)/.installed-dev
 test-browser: $(VENV)/.installed-browser
 	@command -v chromedriver > /dev/null || \
 		echo "This needs Chromium and its driver; on Debian and Ubuntu: apt install chromium chromium-driver" >&2
-	$(BIN)/python -m pytest tests/plugins/test_turing_browser.py $(ARGS)
+	$(BIN)/python -m pytest tests/plugins/test_turing_browser.py tests/plugins/test_web_browser.py $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check
@@ -35,8 +35,9 @@ types: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	for one in startup feed color colorize memory scaling stop train; do $(BIN)/python bench/$$one.py || exit 1; done
 
-pictures: $(VENV)/.installed-dev
+pictures: $(VENV)/.installed-browser
 	$(BIN)/python docs/pictures.py
+	$(BIN)/python docs/screenshots.py
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/zoo registry --schema > docs/registry.schema.json

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +11,10 @@ import numpy as np
 import torch
 from conftest import colourful
 from PIL import Image
+from serving import in_thread
 from torch import Tensor
 from zoo_turing.preparing import look_through, prepare
-from zoo_turing.server import listen, make_app, make_server
+from zoo_turing.server import make_app
 from zoo_turing.study import Examined, Study, read_study
 
 from zoo.model import Model
@@ -59,15 +59,8 @@ def make_study(
 @contextmanager
 def served(folder: Path, study: Study, **settings: Any) -> Iterator[str]:
     """Serve a study in a thread; yield its address."""
-    server = make_server(make_app(folder, study, **{"max_failed": 0.25, "precision": 0.05, **settings}))
-    with listen("127.0.0.1", 0) as listener:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(10)
+    with in_thread(make_app(folder, study, **{"max_failed": 0.25, "precision": 0.05, **settings})) as address:
+        yield address
 
 
 def halves(picture: Image.Image) -> tuple[np.ndarray, np.ndarray]:

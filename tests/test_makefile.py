@@ -92,7 +92,7 @@ def test_an_environment_is_made_once(checkout: Path) -> None:
 
 def test_the_browsers_tests_have_an_extra_of_their_own(checkout: Path) -> None:
     done = make(checkout, "test-browser")
-    assert "runs -m pytest tests/plugins/test_turing_browser.py" in done.stdout
+    assert "runs -m pytest tests/plugins/test_turing_browser.py tests/plugins/test_web_browser.py" in done.stdout
     assert installed(checkout) == ["--constraint constraints.txt --quiet --editable .[browser]"]
     assert shutil.which("chromedriver", path="/usr/bin:/bin") or "apt install chromium chromium-driver" in done.stderr
 

@@ -73,9 +73,10 @@ def test_the_templates_of_plugins_are_there(wheel: zipfile.Path) -> None:
     assert wanted <= set(wheel.root.namelist())
 
 
-def test_the_pages_of_a_study_are_there(wheel: zipfile.Path) -> None:
-    wanted = {f"zoo_turing/pages/{path.name}" for path in (ROOT / "plugins" / "zoo_turing" / "pages").iterdir()}
-    assert {"zoo_turing/pages/index.html", "zoo_turing/pages/turing.js"} <= wanted <= set(wheel.root.namelist())
+@pytest.mark.parametrize(("plugin", "script"), [("zoo_turing", "turing.js"), ("zoo_web", "web.js")])
+def test_pages_for_browsers_are_there(wheel: zipfile.Path, plugin: str, script: str) -> None:
+    wanted = {f"{plugin}/pages/{path.name}" for path in (ROOT / "plugins" / plugin / "pages").iterdir()}
+    assert {f"{plugin}/pages/index.html", f"{plugin}/pages/{script}"} <= wanted <= set(wheel.root.namelist())
 
 
 def test_every_plugin_has_its_entry_point(wheel: zipfile.Path) -> None:

@@ -68,7 +68,7 @@ def turing(
     if votes or csv or csv_votes:
         raise UsageError("--votes, --csv and --csv-votes go with --results")
     if static is None:
-        from zoo_turing.server import check_installed
+        from zoo.serving import check_installed
 
         check_installed()
     from zoo_turing.running import open_study, serve

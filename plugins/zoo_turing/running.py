@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,8 +15,6 @@ from zoo_turing.study import VOTES, Study, check_same, exists, read_study
 from zoo_turing.votes import Votes
 
 SECONDS, TRIALS = 1.0, 60
-_EVERY = ("0.0.0.0", "::")
-"""Hosts that stand for all addresses of this computer, and are none themselves."""
 
 
 def open_study(
@@ -84,18 +81,19 @@ def serve(folder: Path, study: Study, host: str, port: int, *, max_failed: float
     Raises:
         ZooError: the address cannot be had, or the votes cannot be kept.
     """
-    from zoo_turing.server import listen, make_app, make_server
+    from zoo.serving import address_of, listen
+    from zoo.serving import serve as serve_app
+    from zoo_turing.server import make_app
     from zoo_turing.terminal import print_study
 
     app = make_app(folder, study, max_failed=max_failed, precision=precision)
     with listen(host, port) as listener:
         print_study(study, make_console())
-        shown = socket.gethostname() if host in _EVERY else f"[{host}]" if ":" in host else host
-        address = f"http://{shown}:{listener.getsockname()[1]}"
+        address = address_of(host, listener)
         typer.echo(f"for raters:  {address}/")
         typer.echo(f"the results: {address}/results?key={study.results_key}")
         typer.echo("Ctrl-C ends it; every vote is kept, and the same command goes on with it")
-        make_server(app).run(sockets=[listener])
+        serve_app(app, listener)
 
 
 def show_results(

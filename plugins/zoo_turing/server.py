@@ -6,16 +6,14 @@ import json
 import logging
 import re
 import secrets
-import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import UsageError, ZooError
-from zoo.files import explain_os_error
+from zoo.errors import ZooError
+from zoo.serving import PAGE_HEADERS
 from zoo_turing.page import ASSETS, asset, results_page, study_page
 from zoo_turing.results import results_csv, summarize, votes_csv
 from zoo_turing.study import VOTES, Study, picture_path
@@ -23,35 +21,14 @@ from zoo_turing.trials import Trial, draw
 from zoo_turing.votes import Place, UnknownError, Votes
 
 if TYPE_CHECKING:
-    import uvicorn
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
 
-NEEDED = ("starlette", "uvicorn")
 _TYPES = {".css": "text/css", ".js": "text/javascript"}
-_HEADERS = {
-    # Nothing from elsewhere, and nothing to elsewhere.
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-}
 _LONGEST = 1000
 """Bytes of what a browser may say: a vote has a tenth of it."""
 _TOKEN = re.compile(r"[0-9a-f]{32}")
-
-
-def check_installed() -> None:
-    """See that what a server needs is there.
-
-    Raises:
-        UsageError: it is not.
-    """
-    if missing := [name for name in NEEDED if find_spec(name) is None]:
-        verb = "is" if len(missing) == 1 else "are"
-        raise UsageError(f"{' and '.join(missing)} {verb} not installed: pip install {' '.join(missing)}")
 
 
 def make_app(folder: Path, study: Study, *, max_failed: float, precision: float) -> Starlette:
@@ -76,13 +53,13 @@ def make_app(folder: Path, study: Study, *, max_failed: float, precision: float)
         return draw(study, shown, Random(secrets.randbits(64)))
 
     async def index(_: Request) -> Response:
-        return HTMLResponse(study_page(study), headers=_HEADERS)
+        return HTMLResponse(study_page(study), headers=PAGE_HEADERS)
 
     async def file(request: Request) -> Response:
         name = request.path_params["name"]
         if name not in ASSETS:
             raise HTTPException(404)
-        return Response(asset(name), media_type=_TYPES[Path(name).suffix], headers=_HEADERS)
+        return Response(asset(name), media_type=_TYPES[Path(name).suffix], headers=PAGE_HEADERS)
 
     async def begin(request: Request) -> Response:
         said = await _said(request)
@@ -102,24 +79,24 @@ def make_app(folder: Path, study: Study, *, max_failed: float, precision: float)
         except (UnknownError, FileNotFoundError) as error:
             raise HTTPException(404) from error
         # Fetched ahead, and then from the browser's memory.
-        return Response(data, media_type="image/jpeg", headers=_HEADERS | {"Cache-Control": "private, max-age=600"})
+        return Response(data, media_type="image/jpeg", headers=PAGE_HEADERS | {"Cache-Control": "private, max-age=600"})
 
     def results(request: Request) -> Response:
         if not secrets.compare_digest(request.query_params.get("key", "").encode(), study.results_key.encode()):
             text = "The results are for whoever runs this study: zoo printed their address, with a key in it."
-            return PlainTextResponse(text, 403, headers=_HEADERS)
+            return PlainTextResponse(text, 403, headers=PAGE_HEADERS)
         all_votes = votes.all(study)
         found = summary(study, all_votes)
         if request.url.path.endswith("/results"):
-            return HTMLResponse(results_page(found, study.results_key), headers=_HEADERS)
+            return HTMLResponse(results_page(found, study.results_key), headers=PAGE_HEADERS)
         is_votes = request.url.path.endswith("/votes.csv")
         text = votes_csv(found, all_votes) if is_votes else results_csv(found)
-        return Response(text, media_type="text/csv", headers=_HEADERS)
+        return Response(text, media_type="text/csv", headers=PAGE_HEADERS)
 
     async def failed(_: Request, error: Exception) -> Response:
         """A full disk, say: whoever runs the server sees it, and browsers try again."""
         logging.getLogger("uvicorn.error").error("error: %s", error)
-        return PlainTextResponse("the server failed", 500, headers=_HEADERS)
+        return PlainTextResponse("the server failed", 500, headers=PAGE_HEADERS)
 
     return Starlette(
         routes=[
@@ -168,34 +145,3 @@ def _state(place: Place, practice: int) -> dict[str, Any]:
         "number": place.done + 1 - (0 if is_practice else practice),
         "total": practice if is_practice else place.total - practice,
     }
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket at an address.
-
-    Raises:
-        ZooError: that cannot be had.
-    """
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        raise ZooError(
-            f"cannot listen on {host}, port {port}: {explain_os_error(error)}; try another --port"
-        ) from error
-
-
-def make_server(app: Callable[..., Awaitable[None]]) -> uvicorn.Server:
-    """Return a server that writes down nothing of who came."""
-    import uvicorn
-
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        ws="none",
-        lifespan="off",
-        timeout_graceful_shutdown=5,
-    )
-    return uvicorn.Server(config)

@@ -83,6 +83,8 @@ COMMANDS = {
     "turing --help": 0,
     "turing": 2,
     "turing --results": 2,
+    "web --help": 0,
+    "web --model nope": 2,
     "plugin new mine --kind critic": 0,
 }
 

@@ -9,6 +9,7 @@ import re
 import urllib.error
 import urllib.request
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,10 @@ import torch
 from conftest import colourful
 from studies import served
 from typer.testing import CliRunner, Result
-from zoo_turing import server
 from zoo_turing.study import VOTES, Study, read_study
 from zoo_turing.votes import Votes
 
-from zoo import ZooError, find_recipe
+from zoo import ZooError, find_recipe, serving
 from zoo.cli.main import app
 from zoo.model import save_model
 from zoo.registry import resolve
@@ -35,7 +35,7 @@ def turing(*words: str | Path) -> Result:
 
 # ------------------------------------------------------------------------------------------------- the server
 
-needs_server = pytest.mark.skipif(bool([n for n in server.NEEDED if not server.find_spec(n)]), reason="extra `turing`")
+needs_server = pytest.mark.skipif(not all(map(find_spec, serving.NEEDED)), reason="extra `turing`")
 
 
 def ask(address: str, said: Any = None) -> tuple[int, dict[str, str], bytes]:
@@ -303,7 +303,7 @@ def test_mistakes_get_one_sentence(photos: Path, words: tuple[str, ...], message
 
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch, photos: Path) -> None:
-    monkeypatch.setattr(server, "find_spec", lambda name: None if name == "uvicorn" else name)
+    monkeypatch.setattr(serving, "find_spec", lambda name: None if name == "uvicorn" else name)
     result = turing("natural", "--photos", photos)
     assert result.exit_code == 2
     assert "uvicorn is not installed: pip install uvicorn" in result.stderr
@@ -311,7 +311,7 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch, photos: Pat
 
 @needs_server
 def test_a_port_that_is_taken(made: tuple[Path, Study]) -> None:
-    with server.listen("127.0.0.1", 0) as taken:
+    with serving.listen("127.0.0.1", 0) as taken:
         result = turing("-o", made[0], "--port", str(taken.getsockname()[1]))
     assert result.exit_code == 1
     assert "try another --port" in result.stderr

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_STOP = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+from zoo.signals import STOP, handling
 
 
 class StopRequested(Exception):  # noqa: N818 - no error
@@ -50,36 +49,8 @@ class StopSignals:
 
 
 @contextmanager
-def interrupted_by_signals() -> Iterator[None]:
-    """Have SIGTERM and a closed terminal interrupt what goes on, as Ctrl-C does, while there is nothing to save."""
-    with _handling(_interrupt, [number for number in _STOP if number != signal.SIGINT]):
-        yield
-
-
-@contextmanager
 def stop_signals() -> Iterator[StopSignals]:
     """Collect the signals that ask for an end. Asking again interrupts at once."""
     stop = StopSignals()
-    with _handling(stop.receive, _STOP):
+    with handling(stop.receive, STOP):
         yield stop
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
-@contextmanager
-def _handling(handler: Callable[[int, FrameType | None], None], numbers: Sequence[int]) -> Iterator[None]:
-    try:
-        # One that is ignored stays so: nohup means it.
-        before = {
-            number: signal.signal(number, handler) for number in numbers if signal.getsignal(number) != signal.SIG_IGN
-        }
-    except ValueError:
-        # Only the main thread may: elsewhere, such as in some notebooks, its owner handles signals.
-        before = {}
-    try:
-        yield
-    finally:
-        for number, earlier in before.items():
-            signal.signal(number, earlier)

@@ -11,6 +11,7 @@ from zoo.memory import memory_for
 from zoo.recipe import Recipe
 from zoo.registry import ModelSource, Plan, find_model, resolve
 from zoo.run import Run
+from zoo.signals import interrupted_by_signals
 from zoo.training.assembly import Assembly, assemble, init_from, make_feed
 from zoo.training.batch_size import with_auto_batch
 from zoo.training.callbacks import Callback
@@ -18,7 +19,6 @@ from zoo.training.distributed import Distributed, joined
 from zoo.training.listeners import Listeners
 from zoo.training.loop import Loop
 from zoo.training.reasons import explained
-from zoo.training.signals import interrupted_by_signals
 from zoo.training.threads import settle_threads, threads_restored
 from zoo.training.trainer import Trainer
 from zoo.training.validation import memory_to_validate, validate, validation_images
