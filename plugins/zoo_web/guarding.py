@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import json
 import re
 import socket
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
+from zoo_web import limits
+
 Scope = MutableMapping[str, Any]
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^:@/\s]+))(?::\d+)?")
+_PATIENCE = 20
+"""Seconds for what is left of a request that is refused."""
 App = Callable[[Scope, Any, Any], Awaitable[None]]
 
 
@@ -34,13 +40,14 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """Answer a request, or refuse it."""
+        receive, send = heard_out(receive, send)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         if (problem := self._problem(headers, scope["path"])) is None:
             await self.app(scope, receive, send)
             return
         body = json.dumps({"error": problem}).encode()
         kind = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-        await send({"type": "http.response.start", "status": 403, "headers": [*kind, (b"connection", b"close")]})
+        await send({"type": "http.response.start", "status": 403, "headers": kind})
         await send({"type": "http.response.body", "body": body})
 
     def _problem(self, headers: dict[str, str], path: str) -> str | None:
@@ -62,3 +69,28 @@ class Guard:
         except ValueError:
             return name in self._names
         return True
+
+
+def heard_out(receive: Any, send: Any) -> tuple[Any, Any]:
+    """Take in what is left of a request before it is answered.
+
+    Browsers listen only once they have sent all of it: they never hear the answer of a server that hangs up before.
+    """
+    is_more, heard = True, 0
+
+    async def receiving() -> Any:
+        nonlocal is_more, heard
+        message = await receive()
+        is_more = message["type"] == "http.request" and message.get("more_body", False)
+        heard += len(message.get("body", b""))
+        return message
+
+    async def sending(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_PATIENCE):
+                    while is_more and heard < 2 * limits.MEGABYTES * 10**6:
+                        await receiving()
+        await send(message)
+
+    return receiving, sending

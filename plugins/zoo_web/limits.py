@@ -15,6 +15,6 @@ SEED = (0, 2**31 - 1)
 NAME = 240
 """Bytes of a file's name, so that there is room for another suffix."""
 WAITING = 16
-"""Photographs that wait for their colours while another has its turn."""
+"""Photographs that arrive, wait for their turn, or have it."""
 SECONDS = 120
 """For a photograph to arrive."""

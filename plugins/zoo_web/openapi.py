@@ -53,7 +53,7 @@ def document() -> _Json:
                     "requestBody": _PHOTOGRAPH,
                     "responses": {
                         "200": _file("The photograph, upright and made smaller.", "image/jpeg"),
-                        **_errors(403, 408, 413, 422),
+                        **_errors(403, 408, 413, 422, 503),
                     },
                 }
             },

@@ -90,27 +90,33 @@ def make_app(studio: Studio, folder: Path, *, host: str, colouring: ThreadPoolEx
             found = await in_thread(colouring, studio.describe, request.path_params["name"])
         return JSONResponse(found, headers=_HEADERS)
 
-    async def look(request: Request) -> Response:
-        name = _only(request.query_params, "name").get("name", "photograph")
-        async with _received(request, folder, name) as photo:
-            data = await in_thread(looking, preview, photo)
-        return Response(data, media_type="image/jpeg", headers=_HEADERS)
-
-    async def colorize(request: Request) -> Response:
+    @asynccontextmanager
+    async def received(request: Request) -> AsyncIterator[Path]:
+        """Take a photograph in, unless there are too many already."""
         nonlocal waiting
-        wish = _wish(request.query_params, studio.first)
-        if wish.model not in studio.summaries:
-            raise UnknownModelError(wish.model)
         if waiting >= limits.WAITING:
             raise _Refused(503, f"{waiting} photographs are waiting already: try again in a moment")
         waiting += 1
         try:
-            async with _received(request, folder, request.query_params.get("name", "photograph")) as photo, turn:
-                if await request.is_disconnected():
-                    raise ClientDisconnect
-                coloured = await in_thread(colouring, studio.colour, photo, wish)
+            async with _received(request, folder, request.query_params.get("name", "photograph")) as photo:
+                yield photo
         finally:
             waiting -= 1
+
+    async def look(request: Request) -> Response:
+        _only(request.query_params, "name")
+        async with received(request) as photo:
+            data = await in_thread(looking, preview, photo)
+        return Response(data, media_type="image/jpeg", headers=_HEADERS)
+
+    async def colorize(request: Request) -> Response:
+        wish = _wish(request.query_params, studio.first)
+        if wish.model not in studio.summaries:
+            raise UnknownModelError(wish.model)
+        async with received(request) as photo, turn:
+            if await request.is_disconnected():  # nobody waits for it any longer
+                raise ClientDisconnect
+            coloured = await in_thread(colouring, studio.colour, photo, wish)
         headers = {
             "Content-Disposition": f"attachment; filename*=UTF-8''{quote(coloured.name, safe='')}",
             "X-Zoo-Seconds": f"{coloured.seconds:.2f}",
@@ -118,12 +124,7 @@ def make_app(studio: Studio, folder: Path, *, host: str, colouring: ThreadPoolEx
         return Response(coloured.data, media_type="image/png", headers=_HEADERS | headers)
 
     def said(status: int, why: str) -> Response:
-        headers = dict(_HEADERS)
-        if status in (408, 413):  # the rest of the body is not read
-            headers["Connection"] = "close"
-        if status == 503:
-            headers["Retry-After"] = "2"
-        return JSONResponse({"error": why}, status, headers=headers)
+        return JSONResponse({"error": why}, status, headers=_HEADERS | ({"Retry-After": "2"} if status == 503 else {}))
 
     async def refused(_: Request, error: Exception) -> Response:
         assert isinstance(error, _Refused)

@@ -8,13 +8,10 @@ from __future__ import annotations
 import csv
 import json
 import re
-import shutil
 import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -22,30 +19,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from browsers import browser, in_a_browser, until
 from PIL import Image
 from studies import Sepia, distance, halves, make_album, make_study
 
 from zoo.photo import read_photo
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: make test-browser")
 pytest.importorskip("uvicorn", reason="the extra `turing` is not installed")
 pytest.importorskip("starlette", reason="the extra `turing` is not installed")
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-DRIVER = shutil.which("chromedriver")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not (CHROMIUM and DRIVER),
-        reason="chromium and its driver are not installed: apt install chromium chromium-driver",
-    ),
-]
+pytestmark = in_a_browser
 
 SECONDS = 0.15
-OPTIONS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
-)  # fmt: skip
 
 
 class Server:
@@ -70,27 +54,6 @@ class Server:
         self.process.wait(20)
         assert self.process.stdout is not None
         self.process.stdout.close()
-
-
-@contextmanager
-def browser(profile: Path, width: int, height: int, downloads: Path | None = None) -> Iterator[Any]:
-    options = webdriver.ChromeOptions()
-    for option in (*OPTIONS, f"--user-data-dir={profile}", f"--window-size={width},{height}"):
-        options.add_argument(option)
-    options.binary_location = CHROMIUM
-    if downloads is not None:
-        options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    try:
-        yield driver
-    finally:
-        driver.quit()
-
-
-def until(driver: Any, condition: Callable[[Any], Any]) -> Any:
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    return WebDriverWait(driver, 30, poll_frequency=0.05).until(condition)
 
 
 # One question for all of what the page may show, so that nothing changes between two.
@@ -146,6 +109,8 @@ class Rater:
     def open(self) -> None:
         self.driver.get(self.address)
         until(self.driver, lambda driver: driver.find_element("id", "begin").is_displayed())
+        width, needed = self.driver.execute_script("return [innerWidth, document.documentElement.scrollWidth]")
+        assert needed <= width == (360 if self.by_keys else 1280)
         self.press("begin")
 
     def press(self, button: str) -> None:

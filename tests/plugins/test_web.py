@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,13 @@ def photograph(width: int = 96, height: int = 64, kind: str = "JPEG", **more: An
 def ab(picture: bytes, x: int, y: int) -> list[float]:
     """a* and b* of a pixel."""
     return rgb_to_lab(decode_rgb(picture, "picture"))[1:, y, x].tolist()
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def left(server: Web) -> list[Path]:
@@ -191,6 +198,19 @@ def test_a_photograph_of_too_many_bytes(server: Web, path: str, monkeypatch: pyt
     assert left(server) == []
 
 
+def test_a_large_request_hears_why_it_is_refused(server: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Browsers send all of it before they listen."""
+    body = bytes(30_000_000)
+    assert server.colorize(body, size=1).status == 422
+    assert server.colorize(body, model="nope").status == 404
+    assert server.colorize(body, {"Origin": "null"}).status == 403
+    with monkeypatch.context() as patch:
+        patch.setattr(limits, "WAITING", 0)
+        assert server.colorize(body).status == 503
+    monkeypatch.setattr(limits, "MEGABYTES", 20)
+    assert server.colorize(body).status == 413
+
+
 @pytest.mark.parametrize("path", ["/api/colorize", "/api/preview"])
 def test_a_photograph_of_too_many_pixels(server: Web, path: str) -> None:
     # A small file: nothing is decoded to find out.
@@ -235,9 +255,7 @@ def test_it_answers_while_it_colours_and_takes_only_so_many(server: Web, monkeyp
             thread.start()
         assert began.wait(20)
         assert server.ask("/api/models").status == 200
-        assert server.ask("/api/preview", photograph()).status == 200
-        while len(left(server)) < 4:  # two photographs, each in a folder
-            time.sleep(0.01)
+        wait_for(lambda: len(left(server)) == 4)  # two photographs, each in a folder
         answer = server.colorize(b"x")
         assert (answer.status, answer.headers["retry-after"]) == (503, "2")
         assert answer.error == "2 photographs are waiting already: try again in a moment"
@@ -247,6 +265,33 @@ def test_it_answers_while_it_colours_and_takes_only_so_many(server: Web, monkeyp
             thread.join(20)
     assert answers == [200, 200]
     assert most == [1]
+
+
+def test_who_has_left_is_not_waited_for(server: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    began, go_on, coloured = threading.Event(), threading.Event(), list[str]()
+
+    def colour(_: Studio, photo: Path, *__: object) -> Coloured:
+        coloured.append(photo.name)
+        began.set()
+        assert go_on.wait(20)
+        return Coloured("a.png", b"picture", 0.0)
+
+    monkeypatch.setattr(Studio, "colour", colour)
+    first = threading.Thread(target=lambda: server.colorize(b"x", name="first.jpg"))
+    first.start()
+    try:
+        assert began.wait(20)
+        host, port = server.address.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as leaves:
+            head = f"POST /api/colorize?name=second.jpg HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1\r\n\r\nx"
+            leaves.sendall(head.encode())
+            wait_for(lambda: len(left(server)) == 4)
+        time.sleep(0.2)
+    finally:
+        go_on.set()
+        first.join(20)
+    wait_for(lambda: not left(server))
+    assert coloured == ["first.jpg"]
 
 
 def test_a_fault_is_an_answer_too(server: Web, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -471,10 +516,7 @@ def test_nothing_is_left_behind_however_it_ends(tmp_path: Path, how: str) -> Non
     with socket.create_connection((host, int(port)), timeout=20) as half_way:
         # A photograph of which only the beginning arrives.
         half_way.sendall(b"POST /api/colorize HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\nsome")
-        deadline = time.monotonic() + 20
-        while not list((tmp_path / "tmp").glob("zoo-web-*/photo-*/photograph")):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_for(lambda: list((tmp_path / "tmp").glob("zoo-web-*/photo-*/photograph")))
         process.send_signal(getattr(signal, how))
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130

@@ -67,7 +67,7 @@ function add(files) {
     photos.push(photo);
     at("strip").append(photo.item);
   }
-  notice = left ? `${about.photographs} photographs are the most at once: ${left} were left out.` : "";
+  notice = left ? `${about.photographs} photographs are the most at once; left out: ${left}.` : "";
   if (photos.length > before && selected === null) select(photos[before]);
   refresh();
   pumpPreviews();
