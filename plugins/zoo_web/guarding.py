@@ -36,7 +36,8 @@ class Guard:
 
     def __init__(self, app: App, host: str) -> None:
         self.app = app
-        self._names = {"localhost", host.lower(), socket.gethostname().lower()}
+        own = socket.gethostname().lower()
+        self._names = {"localhost", host.lower(), own, f"{own}.local"}
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """Answer a request, or refuse it."""

@@ -318,6 +318,7 @@ OWN = {"Host": "127.0.0.1:8000"}
         ({"Host": "[::1]:8000"}, 200),
         ({"Host": "192.168.1.4"}, 200),
         ({"Host": socket.gethostname()}, 200),
+        ({"Host": f"{socket.gethostname()}.local:8000"}, 200),
         ({"Host": "zoo.example"}, 403),
         ({"Host": "127.0.0.1.zoo.example:8000"}, 403),
         ({"Host": "localhost.zoo.example"}, 403),

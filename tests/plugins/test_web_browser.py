@@ -168,11 +168,16 @@ def test_a_folder_is_dropped(page: Page, album: Path) -> None:
     page.says("4 of 4 coloured.")
     drop(page, album / "b.png")
     page.says("5 of 5 coloured.")
+    (album / "Großmutter.png").write_bytes((album / "b.png").read_bytes())
+    drop(page, album / "b.png", album / "Großmutter.png")
+    page.says("7 of 7 coloured.")
     page["download-all"].click()
     with zipfile.ZipFile(page.downloaded("coloured.zip")) as archive:
         assert archive.namelist() == [
-            "album/1931/c.png", "album/a.jpg.png", "album/a.tif.png", "album/b.png", "b.png",
+            "album/1931/c.png", "album/a.jpg.png", "album/a.tif.png", "album/b.png",
+            "b.png.png", "b.png (2).png", "Großmutter.png",
         ]  # fmt: skip
+        assert archive.testzip() is None
 
 
 def test_before_and_after_by_mouse_finger_and_keys(page: Page, album: Path) -> None:

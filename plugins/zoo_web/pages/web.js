@@ -439,7 +439,9 @@ async function begin() {
     at("model-note").textContent = error.message;
     return;
   }
-  at("model").replaceChildren(...models.map((one) => make("option", { value: one.name, textContent: one.name })));
+  // Of a long path, its end says most.
+  const short = (name) => (name.length > 28 ? `…/${name.split(/[\\/]/).slice(-2).join("/")}` : name);
+  at("model").replaceChildren(...models.map(({ name }) => make("option", { value: name, textContent: short(name), title: name })));
   at("model").value = models.find((one) => one.default).name;
   await describe();
 }
