@@ -53,18 +53,18 @@ def evaluate(
     """Measure models beside grey and sepia, with intervals, and write a report to look at."""
     from zoo.evaluation.protocol import find_protocol
     from zoo.evaluation.saving import check_folder
-    from zoo.given import find_extras
     from zoo.registry import find_model
 
     protocol = find_protocol(preset, metrics, size=size, limit=limit, hints=draw_hints, seed=seed)
     sources = [find_model(model) for model in models]
     check_folder(out)
-    extras = find_extras(extra or [])
     from zoo.cli.console import make_console
     from zoo.cli.scan_bar import ScanBar
     from zoo.evaluation import evaluate as measure
     from zoo.evaluation import save
+    from zoo.given import find_extras
 
+    extras = find_extras(extra or [])
     errors = make_console(stderr=True)
     scanned, measured = ScanBar(errors), ScanBar(errors, "measured")
     try:
