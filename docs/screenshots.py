@@ -48,7 +48,7 @@ def main() -> None:
                 lambda _: f"{count} of {count} coloured" in browser.find_element("id", "status").text
             )
             take(browser, "web.webp")
-            seen_on(browser, 360, 740, scale=2)
+            seen_on(browser, 360, 740)
             browser.find_elements("css selector", "#strip button")[1].click()
             take(browser, "web-phone.webp")
         finally:
@@ -68,9 +68,9 @@ def served() -> Iterator[str]:
         server.wait(30)
 
 
-def seen_on(browser: Any, width: int, height: int, scale: int = 1) -> None:
+def seen_on(browser: Any, width: int, height: int) -> None:
     """Give the page a screen. A window of Chromium's is never as narrow as a phone."""
-    metrics = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": width < 500}
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
 
