@@ -187,7 +187,8 @@ async def _received(request: Request, folder: Path, name: str) -> AsyncIterator[
     if announced.isdigit() and int(announced) > most:
         raise too_large
     with TemporaryDirectory(prefix="photo-", dir=folder) as here:
-        photo, size = Path(here) / _file_name(name), 0
+        photo, size = Path(here) / "original" / _file_name(name), 0
+        photo.parent.mkdir()
         try:
             with photo.open("wb") as file:
                 async with asyncio.timeout(limits.SECONDS):

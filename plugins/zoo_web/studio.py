@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -110,7 +111,7 @@ class Studio:
         """Colour a photograph as `zoo colorize` does: same name, same camera's notes, same words where it fails.
 
         Args:
-            photo: its file, alone in a folder that may be written to, and that errors do not mention.
+            photo: its file, in a folder in one that may be written to, and that errors do not mention.
             wish: how.
 
         Raises:
@@ -125,7 +126,9 @@ class Studio:
         model = self._load(wish.model)
         start = time.monotonic()
         try:
-            jobs = plan([photo], photo.parent / "coloured")
+            jobs = plan([photo], photo.parent.with_name("coloured"))
+            if len(jobs) > 1:
+                raise UsageError(f"{photo.name} has {len(jobs)} pages: colour it with `zoo colorize`")
             (outcome,) = colorize_all(
                 model,
                 jobs,
@@ -209,4 +212,7 @@ def about() -> str:
 
 def _without_folder(error: object, photo: Path) -> str:
     """Leave out where a file lies for a moment: people know it by its name."""
-    return str(error).replace(f"{photo.parent}/", "").replace(f"{photo.parent}\\", "")
+    text = str(error)
+    for folder in (photo.parent, photo.parent.with_name("coloured")):
+        text = text.replace(f"{folder}{os.sep}", "")
+    return text

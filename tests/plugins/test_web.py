@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import jsonschema
 import numpy as np
@@ -31,6 +32,7 @@ from zoo_web.studio import Coloured, Studio
 
 from zoo import serving
 from zoo.cli.main import app
+from zoo.colorize import Job
 from zoo.model import save_model
 from zoo.photo.color import rgb_to_lab
 from zoo.photo.reading import decode_rgb
@@ -255,7 +257,7 @@ def test_it_answers_while_it_colours_and_takes_only_so_many(server: Web, monkeyp
             thread.start()
         assert began.wait(20)
         assert server.ask("/api/models").status == 200
-        wait_for(lambda: len(left(server)) == 4)  # two photographs, each in a folder
+        wait_for(lambda: len(left(server)) == 6)  # two photographs, each in a folder in a folder
         answer = server.colorize(b"x")
         assert (answer.status, answer.headers["retry-after"]) == (503, "2")
         assert answer.error == "2 photographs are waiting already: try again in a moment"
@@ -285,7 +287,7 @@ def test_who_has_left_is_not_waited_for(server: Web, monkeypatch: pytest.MonkeyP
         with socket.create_connection((host, int(port))) as leaves:
             head = f"POST /api/colorize?name=second.jpg HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1\r\n\r\nx"
             leaves.sendall(head.encode())
-            wait_for(lambda: len(left(server)) == 4)
+            wait_for(lambda: len(left(server)) == 6)
         time.sleep(0.2)
     finally:
         go_on.set()
@@ -366,6 +368,25 @@ def test_others_may_have_a_link_to_the_page(server: Web) -> None:
 )
 def test_names_lead_nowhere_else(name: str, kept: str) -> None:
     assert _file_name(name) == kept
+
+
+@pytest.mark.parametrize("name", ["coloured", "original", "-o", "a b&c?.jpg", "photograph.png"])
+def test_any_name_will_do(server: Web, name: str) -> None:
+    answer = server.colorize(photograph(), name=name)
+    assert answer.status == 200
+    written = unquote(answer.headers["content-disposition"].removeprefix("attachment; filename*=UTF-8''"))
+    assert written == f"{name.rpartition('.')[0] or name}.png"
+
+
+def test_a_file_of_several_pages_is_not_taken_for_its_first(server: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Should each of them become a file of its own."""
+
+    def pages(photos: list[Path], out: Path) -> list[Job]:
+        return [Job(photos[0], out / f"{page}.png") for page in range(3)]
+
+    monkeypatch.setattr("zoo.colorize.plan", pages)
+    answer = server.colorize(photograph(), name="letters.tif")
+    assert (answer.status, answer.error) == (422, "letters.tif has 3 pages: colour it with `zoo colorize`")
 
 
 # ------------------------------------------------------------------------------------------------- the page
@@ -517,7 +538,7 @@ def test_nothing_is_left_behind_however_it_ends(tmp_path: Path, how: str) -> Non
     with socket.create_connection((host, int(port)), timeout=20) as half_way:
         # A photograph of which only the beginning arrives.
         half_way.sendall(b"POST /api/colorize HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\nsome")
-        wait_for(lambda: list((tmp_path / "tmp").glob("zoo-web-*/photo-*/photograph")))
+        wait_for(lambda: list((tmp_path / "tmp").glob("zoo-web-*/photo-*/original/photograph")))
         process.send_signal(getattr(signal, how))
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
