@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -189,6 +190,30 @@ def test_a_step_that_is_not_a_number_is_skipped_in_a_graph_too() -> None:
     trainer.step(Batch(photos))
     assert (int(trainer.skipped), int(trainer.skipped_in_a_row)) == (2, 0)
     assert not torch.equal(weight, good)
+
+
+def test_it_is_recorded_where_the_photographs_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a word, CUDA records on its first device."""
+    there: list[object] = []
+
+    @contextmanager
+    def device(place: torch.device) -> Iterator[None]:
+        there.append(place)
+        yield
+        there.pop()
+
+    @contextmanager
+    def graph(*_: object, **__: object) -> Iterator[None]:
+        there.append("recording")
+        yield
+        there.pop()
+
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", object)
+    monkeypatch.setattr(torch.cuda, "device", device)
+    monkeypatch.setattr(torch.cuda, "graph", graph)
+    second, seen = torch.device("cuda:1"), []
+    zoo.training.cuda_graph.Graph(lambda: seen.extend(there) or {}, second)
+    assert seen == [second, "recording"]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
