@@ -23,6 +23,7 @@ from zoo.errors import UsageError, ZooError
 from zoo.model import Model, predict_chroma, read_about, save_model
 from zoo.photo import Photo, color, read_photo
 from zoo.registry import resolve
+from zoo.testing.temporary import registered
 
 RECIPE = Recipe(generator="unet-shallow:base=4", critic="none", loss="l1", data="scenes", size=32, steps=1)
 
@@ -275,6 +276,26 @@ def test_weights_that_are_not_numbers_are_refused(saved: Path) -> None:
         weights["down.1.conv.weight"][0, 0] = number
         save_file(weights, saved, metadata={"zoo": json.dumps(about(saved))})
         assert "its weights are not numbers (1 of " in one_sentence(saved)
+
+
+def test_a_name_that_another_plugin_offers_since_means_the_one_that_made_it(saved: Path) -> None:
+    """Whether the file names the plugin in its recipe, or beside it alone, as earlier ones do."""
+    expected = load_model(saved, "cpu").generator.state_dict()
+    texts = (resolve(RECIPE).recipe.generator, "unet-shallow:base=4")
+    assert texts[0].startswith("unet/unet-shallow")
+
+    def another() -> nn.Module:
+        """Nothing like it."""
+        return nn.Conv2d(1, 2, 1)
+
+    with registered() as add:
+        add("generator", "unet-shallow", another)
+        with pytest.raises(UsageError, match="unet-shallow"):
+            registry.get().find("generator", "unet-shallow")
+        for text in texts:
+            rewrite(saved, recipe={**about(saved)["recipe"], "generator": text})
+            found = load_model(saved, "cpu").generator.state_dict()
+            assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
 
 
 @pytest.mark.parametrize("place", ["_read_weights", "_read_header", "pick_memory_format"])
