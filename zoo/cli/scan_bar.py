@@ -1,4 +1,4 @@
-"""How far something is with its photographs: a bar in a terminal, a line now and then elsewhere."""
+"""How far something is with its photographs, or frames: a bar in a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ _AT_ONCE = 0.5
 class ScanBar:
     """A `zoo.registry.contracts.Progress` that people see. It is there from the first call on until all is done."""
 
-    def __init__(self, console: Console, what: str = "looked at") -> None:
-        """Show it on a console; `what` is what happens to photographs."""
+    def __init__(self, console: Console, what: str = "looked at", things: str = "photographs") -> None:
+        """Show it on a console; `what` is what happens to photographs, or to other things."""
         self._what = what
+        self._things = things
         self._console = console
         self._every = _REDRAWN_EVERY if console.is_terminal else _PRINTED_EVERY
         self._next: float | None = None
@@ -45,7 +46,8 @@ class ScanBar:
         self._bar, self._next, self._printed = None, None, False
 
     def _show(self, done: int, total: int | None) -> None:
-        words = f"photographs: {done:,} found" if total is None else f"photographs: {done:,} of {total:,} {self._what}"
+        words = f"{done:,} found" if total is None else f"{done:,} of {total:,} {self._what}"
+        words = f"{self._things}: {words}"
         if not self._console.is_terminal:
             self._printed = True
             self._console.print(words)
