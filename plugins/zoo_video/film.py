@@ -217,7 +217,7 @@ def _has_luma(form: VideoFormat) -> bool:
 
 
 def _is_grey(form: VideoFormat) -> bool:
-    return _has_luma(form) and not any(component.is_chroma for component in form.components)
+    return _has_luma(form) and len(form.components) < 3  # there may be alpha
 
 
 def _tags(path: Path, frame: VideoFrame) -> tuple[int, int, int, int]:

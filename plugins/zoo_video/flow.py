@@ -13,9 +13,11 @@ from torch import Tensor
 
 _SMALLEST = 12  # rows or columns of the coarsest picture
 _ROUNDS = 3
-_WINDOW = 9
+_WINDOW, _AROUND = 9, 5
 _FLAT = 1e-4
 """Added to squared slopes of lightness/50: where there are none but grain, nothing moves."""
+_TORN = 0.5
+"""By how many pixels flow differs from one pixel to the next where it is rather no motion."""
 
 
 def find_flow(before: Tensor, after: Tensor) -> Tensor:
@@ -39,11 +41,14 @@ def find_flow(before: Tensor, after: Tensor) -> Tensor:
         xx, xy, yy = (_mean(product) for product in (across * across, across * down, down * down))
         xx, yy = xx + _FLAT, yy + _FLAT
         area = xx * yy - xy * xy
+        clear = (area / (xx + yy) - _FLAT / 2).clamp(min=0) + 1e-5
         for _ in range(_ROUNDS):
             change = warp(old[0], flow[0])[None] - new
             x, y = _mean(across * change), _mean(down * change)
             step = torch.cat((yy * x - xy * y, xx * y - xy * x), 1) / area
             flow = flow - step.clamp(-1, 1)
+            # What moves is known where there is something to see: from there, it is taken for what is flat beside it.
+            flow = _mean(flow * clear, _AROUND) / _mean(clear, _AROUND)
     return flow[0]
 
 
@@ -60,9 +65,19 @@ def warp(picture: Tensor, flow: Tensor) -> Tensor:
     )[0]
 
 
-def inside(flow: Tensor) -> Tensor:
-    """Return where flow leads into the picture: bool (h, w)."""
-    return (_places(flow, *flow.shape[1:]).abs() <= 1).all(-1)[0]
+def plausible(flow: Tensor) -> Tensor:
+    """Return how much flow looks like motion: from 0 to 1, (h, w).
+
+    It does not where it leads out of the picture, or tears and folds it: nothing that moves does, and so almost any
+    picture can be made to look like another one.
+    """
+    height, width = flow.shape[1:]
+    reach = torch.tensor([1 + 2 / max(1, width - 1), 1 + 2 / max(1, height - 1)])  # a pixel beyond, since it is blurred
+    within = (_places(flow, height, width).abs() <= reach).all(-1)[0]
+    padded = F.pad(flow[None], (0, 1, 0, 1), mode="replicate")[0]
+    across, down = padded[:, :-1, 1:] - flow, padded[:, 1:, :-1] - flow
+    torn = _mean((across.square() + down.square()).sum(0).sqrt()[None, None], _AROUND)[0, 0]
+    return torch.exp(-((torn / _TORN) ** 2)) * within
 
 
 def _places(flow: Tensor, height: int, width: int) -> Tensor:
@@ -78,6 +93,6 @@ def _slopes(picture: Tensor) -> tuple[Tensor, Tensor]:
     return across, (padded[:, :, 2:, 1:-1] - padded[:, :, :-2, 1:-1]) / 2
 
 
-def _mean(picture: Tensor) -> Tensor:
+def _mean(picture: Tensor, side: int = _WINDOW) -> Tensor:
     """Mean around each pixel."""
-    return F.avg_pool2d(picture, _WINDOW, 1, _WINDOW // 2, count_include_pad=False)
+    return F.avg_pool2d(picture, side, 1, side // 2, count_include_pad=False)

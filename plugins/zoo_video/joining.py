@@ -80,7 +80,8 @@ def join(film: Film, segments: Sequence[Segment], target: Path, *, without: Coll
         OSError: the file cannot be made.
     """
     form = CONTAINERS[target.suffix.lower()]
-    exact = {"video_track_timescale": str(film.time_base.denominator)} if film.time_base.numerator == 1 else {}
+    ticks = str(film.time_base.denominator)
+    exact = {"video_track_timescale": ticks, "movie_timescale": ticks} if film.time_base.numerator == 1 else {}
     with ExitStack() as stack:
         source = stack.enter_context(opened(film.path))
         first = stack.enter_context(opened(segments[0].file))

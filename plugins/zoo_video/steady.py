@@ -15,13 +15,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zoo_video.flow import find_flow, inside, warp
+from zoo_video.flow import find_flow, plausible, warp
 
 SECONDS = 0.5
 """Over how long colours are averaged, unless somebody says otherwise."""
 _AGREEING = 0.12
 """Difference of lightness/50, averaged over some pixels, from which on two of them rather do not show the same."""
-_SAME_SHOT = 0.4
+_SAME_SHOT = 0.35
 """Share of the picture that the frame before must explain, lest there is a cut."""
 _AROUND = 5
 
@@ -74,4 +74,4 @@ class Steady:
         """How much the frame before, moved, looks like this one: from 0 to 1, (1, h, w)."""
         away = (warp(before, flow) - seen).abs()
         away = F.avg_pool2d(away, _AROUND, 1, _AROUND // 2, count_include_pad=False)
-        return torch.exp(-((away / _AGREEING) ** 2)) * inside(flow)
+        return torch.exp(-((away / _AGREEING) ** 2)) * plausible(flow)
