@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import chain, islice
@@ -16,6 +17,7 @@ from zoo.memory import memory_for
 from zoo.versions import zoo_version
 
 if TYPE_CHECKING:
+    import torch
     from av import VideoFrame
 
     from zoo.model import Model
@@ -122,7 +124,7 @@ def colour_film(
         "model": sha256_of(model_file),
         "settings": {"steady": steady, "size": size, "saturation": saturation, "lossless": lossless},
     }
-    with working_beside(target, about, anew=overwrite) as work:
+    with _half_the_cores(model.device), working_beside(target, about, anew=overwrite) as work:
         frames, planes = Frames(film), Planes(film)
         done = resumed = work.frames
         coming = islice(frames, done, None)  # decoding is quick; so nothing depends on how well a film can be searched
@@ -143,6 +145,22 @@ def colour_film(
             raise ZooError(f"{path} has no frame that can be read")
         join(film, work.segments, target, without=left_out)
     return Outcome(done, resumed, frames.damaged, left_out)
+
+
+@contextmanager
+def _half_the_cores(device: torch.device) -> Iterator[None]:
+    """Leave half of them to the encoder, which has threads of its own and works beside the network."""
+    import torch
+
+    from zoo.device import count_cores
+
+    threads = torch.get_num_threads()
+    if device.type == "cpu":
+        torch.set_num_threads(min(threads, max(1, count_cores() // 2)))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _coloured(

@@ -61,6 +61,8 @@ def add_pictures(out: OutputContainer, film: Film, *, lossless: bool) -> Any:
     stream: Any = out.add_stream("ffv1" if lossless else "libx264", film.rate, _FFV1 if lossless else _X264)
     stream.width, stream.height, stream.pix_fmt = film.width, film.height, film.pixels
     stream.codec_context.time_base = film.time_base
+    if not lossless:
+        stream.codec_context.thread_type = "FRAME"  # goes on beside the network; slices would wait for each other
     describe_pictures(stream, film)
     return stream
 
