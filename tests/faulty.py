@@ -210,6 +210,24 @@ class Steep:
         return (fake.chroma - real.chroma).abs().mean() / (1 - step.progress)
 
 
+class HoardingGame(Game):
+    """Keeps every value with its graph."""
+
+    def __init__(self) -> None:
+        self.values: list[Tensor] = []
+
+    def generator(self, fake: Tensor) -> Tensor:
+        self.values.append(super().generator(fake))
+        return self.values[-1]
+
+
+class Stepped(Game):
+    """Has the right values, and no slope."""
+
+    def generator(self, fake: Tensor) -> Tensor:
+        return 0 * fake.mean() - (fake > 0).float().mean()
+
+
 class Overflowing(Game):
     """Takes the logarithm of a sigmoid."""
 

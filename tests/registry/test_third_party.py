@@ -193,10 +193,8 @@ def test_an_augmentation_and_an_optimizer_of_theirs(odd_site: Path, photos: Path
     theirs = "--augment flip+odd-lamp:most=0.8+crop --optimizer odd-sgd:bias_lr=0.25 --lr 0.05 --set lr_decay=0"
     small = "--data scenes:side=48,length=10,val=4 --size 32 --batch 4 --device cpu --set workers=0 --set threads=1"
     run = ["run", *f"{parts} {theirs} {small} --set val_every=3 --set precision=float32".split()]
-    shown, lamp, sgd, whole, half, resumed, coloured, misspelt = zoo_each(
+    shown, whole, half, resumed, coloured, misspelt = zoo_each(
         ["show", "odd-sgd"],
-        ["check", "odd-lamp", "--json"],
-        ["check", "odd-sgd", "--json"],
         [*run, "--steps", "6", "--name", "whole"],
         [*run, "--steps", "3", "--name", "half"],
         ["resume", "runs/half", "--extend", "--steps", "6"],
@@ -208,9 +206,6 @@ def test_an_augmentation_and_an_optimizer_of_theirs(odd_site: Path, photos: Path
     assert shown.returncode == 0, shown.stderr
     assert "bias_lr number 0.5 the learning rate of biases" in words
     assert "params" not in words
-    rows = [row for checked in (lamp, sgd) for report in json.loads(checked.stdout) for row in report["results"]]
-    assert len(rows) > 20
-    assert [row for row in rows if row["verdict"] != "passed" and row["check"] != "cost"] == []
     for trained in (whole, half, resumed):
         assert trained.returncode == 0, trained.stderr
         assert "odd-sgd averages the weights itself, so ema_decay has no part in this run\n" in (

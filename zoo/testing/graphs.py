@@ -47,5 +47,5 @@ class _Marked(torch.autograd.Function):
 
 KEPT = (
     "the graphs of {alive} in {calls} calls are kept alive, with the memory of all that is in them: keep x.detach(), "
-    "or float(x)"
+    "or x.item()"
 )

@@ -120,14 +120,16 @@ def repeated_calls(subject: Subject) -> str:
         words = f"{what} is {values[0]:.4g} at the first call and {values[-1]:.4g} at call {calls} of the same"
         slack = 1e-4 * max(map(abs, values))
         kept = isinstance(loss, nn.Module) and _goes_on_from_what_is_kept(subject, loss)
-        expect(
-            kept or not all(step > slack for step in steps),
-            f"{words}: it grows with each call; nothing of one call may be added up in the next",
-        )
+        grows = all(step > slack for step in steps)
+        expect(kept or not grows, f"{words}: it grows with each call; nothing of one call may be added up in the next")
         if any(abs(step) > slack for step in steps):
-            changed = words if kept else f"{words}: a run that is resumed begins anew with what it remembers"
-            if kept:
+            if kept and not grows:
                 return f"{words}, and goes on from the buffers that checkpoints keep"
+            changed = f"{words}: " + (
+                "it grows with each call, by buffers that checkpoints keep"
+                if kept
+                else "a run that is resumed begins anew with what it remembers"
+            )
     return Note(changed) if changed else f"the same at {calls} calls of the same"
 
 

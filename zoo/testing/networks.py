@@ -161,6 +161,8 @@ def batch_independent(subject: Subject) -> str:
             unlike = max(unlike, float((one - among).norm() / among.norm().clamp_min(1e-6)))
     if unlike <= _TOLERANCE:
         return "in evaluation, a picture comes to the same alone and among others"
+    if not _equal(together, _forward(subject, network, lightness, chroma, seed=1)):
+        return Note("cannot be told: in evaluation, the same picture gives another result the second time")
     how = f"in evaluation, a picture alone comes to something else than among others ({unlike:.1%} off)"
     expect(
         subject.kind != "generator",

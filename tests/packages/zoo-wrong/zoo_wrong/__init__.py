@@ -1,0 +1,1 @@
+"""Components for zoo, each wrong in one way."""
