@@ -19,8 +19,6 @@ from typer.testing import CliRunner
 
 from zoo import registry
 from zoo.cli.main import app
-from zoo.testing import checks, datasets, networks
-from zoo.testing.subject import CPU
 
 PACKAGES = Path(__file__).parents[1] / "packages"
 
@@ -125,30 +123,3 @@ def write_tars() -> None:
             for place in range(4):
                 colourful(40, 48, seed=4 * number + place).save("photo.png")
                 archive.add("photo.png", f"{place}.png")
-
-
-# What needs an option, or would take long, or a network, without one.
-OPTIONS: dict[str, dict[str, str]] = {
-    "unet-deep": {"base": "4"},
-    "unet-shallow": {"base": "4"},
-    "scenes": {"length": "8", "val": "4"},
-    "vgg": {"weights": "random"},
-    "gram": {"weights": "random"},
-    "lpips": {"weights": "random"},
-    "wandb": {"mode": "offline"},
-}
-# They need files or a network, or are others once more; tests/plugins and tests/registry/test_models.py have most.
-LEFT_OUT = {"folder", "shards", "torchvision", "fd", "kid", "kid-lite0", "gram", "natural"}
-
-
-@pytest.mark.slow
-def test_zoos_own_raise_no_alarm() -> None:
-    tried = 0
-    for component in registry.components():
-        if component.name in LEFT_OUT or component.plugin == "smp":
-            continue
-        subject = checks.subject_of(component, OPTIONS.get(component.name, {}), CPU, 32)
-        found = checks.run(subject, (networks.compiled, datasets.fingerprint_elsewhere))
-        assert [result for result in found if result.verdict == "failed"] == [], component
-        tried += 1
-    assert tried > 30
