@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any, overload
@@ -24,14 +25,14 @@ from zoo.beside import Beside, check_beside, conditions_of, make_beside
 from zoo.conditioning import NOISE, names_taken, noise_of
 from zoo.device import pick_device, pick_dtype, pick_memory_format
 from zoo.errors import UsageError, ZooError
-from zoo.files import explain_os_error, quoted, replacing
+from zoo.files import explain_os_error, quoted, replacing, sha256_of
 from zoo.memory import memory_for
 from zoo.networks import predict_chroma
-from zoo.photo import Hint, Photo, color, photo_of
+from zoo.photo import Hint, Mark, Photo, color, photo_of
 from zoo.photo.in_memory import image_of
 from zoo.photo.scaling import resize
 from zoo.recipe import Recipe
-from zoo.registry import Plan, find_model
+from zoo.registry import ModelSource, Plan, find_model
 from zoo.registry.offers import Component
 from zoo.registry.spec import names_in
 from zoo.restoring import About, Shapes, check_numbers, make_critic_again, make_generator
@@ -57,6 +58,19 @@ class Model:
     provenance: Mapping[str, Any] = field(repr=False)
     """Images seen, data set and its fingerprint, metrics, versions."""
     device: torch.device
+    name: str = ""
+    """What people call it: the name of its plugin's component, of its run's folder, or of its file."""
+    file: Path | None = None
+    """Where it was loaded from."""
+
+    @cached_property
+    def mark(self) -> Mark:
+        """What photographs that it coloured say of it: see `zoo.photo.save_photo`.
+
+        Raises:
+            OSError: its file cannot be read any more.
+        """
+        return Mark(zoo_version(), self.name, "" if self.file is None else sha256_of(self.file))
 
     @overload
     def colorize(
@@ -68,6 +82,7 @@ class Model:
         seed: int = 0,
         hints: Sequence[Hint] = (),
         extras: Mapping[str, Tensor] | None = None,
+        bits: int = 8,
     ) -> Tensor: ...
     @overload
     def colorize(
@@ -89,6 +104,7 @@ class Model:
         seed: int = 0,
         hints: Sequence[Hint] = (),
         extras: Mapping[str, Tensor] | None = None,
+        bits: int = 8,
     ) -> Tensor | Image:
         """Give a photograph its colours, at its own size and with its own lightness.
 
@@ -103,10 +119,11 @@ class Model:
             seed: of the noise, for a generator that takes some; another one may give other colours.
             hints: colours that somebody gave, for a generator that takes hints.
             extras: RGB pictures, float (3, h, w) in [0, 1], of any size, by the names that the generator takes.
+            bits: 8 or 16; a photograph's own are `Photo.bits`.
 
         Returns:
-            Of a `Photo` or a tensor, uint8 (3, H, W), sRGB. Of everything else a picture of Pillow's, RGB or RGBA,
-            which notebooks display.
+            Of a `Photo` or a tensor, uint8, or uint16, (3, H, W), sRGB. Of everything else a picture of Pillow's, RGB
+            or RGBA, of 8 bits, which notebooks display.
 
         Raises:
             UsageError: there is a hint or an extra that the generator does not take, or one is missing; or what was
@@ -117,8 +134,10 @@ class Model:
         taken = photo_of(photo)
         seen = self.network_input(taken, size)
         given = self.beside(taken, seen, hints, extras or {})
-        rgb = join_chroma(taken, saturation * self.predict(seen[None], seed=seed, beside=[given])[0])
-        return rgb if isinstance(photo, Photo | Tensor) else image_of(rgb, taken)
+        chroma = saturation * self.predict(seen[None], seed=seed, beside=[given])[0]
+        if isinstance(photo, Photo | Tensor):
+            return join_chroma(taken, chroma, bits=bits)
+        return image_of(join_chroma(taken, chroma), taken)
 
     @property
     def takes(self) -> tuple[str, ...]:
@@ -198,18 +217,19 @@ class Model:
         return chroma
 
 
-def join_chroma(photo: Photo, chroma: Tensor) -> Tensor:
+def join_chroma(photo: Photo, chroma: Tensor, *, bits: int = 8) -> Tensor:
     """Join predicted colours to a photograph's lightness, at its own size.
 
     Args:
         photo: (H, W) pixels.
         chroma: (2, h, w), from `Model.predict`.
+        bits: 8 or 16.
 
     Returns:
-        uint8 (3, H, W), sRGB.
+        uint8, or uint16, (3, H, W), sRGB.
     """
     ab = F.interpolate(chroma[None], photo.lightness.shape[1:], mode="bilinear", align_corners=False)[0]
-    return color.join(photo.lightness, ab * color.AB_SCALE)
+    return color.join(photo.lightness, ab * color.AB_SCALE, bits=bits)
 
 
 def save_model(path: Path, weights: Mapping[str, Tensor], plan: Plan, provenance: Mapping[str, Any]) -> None:
@@ -261,19 +281,21 @@ def _save(
         save_tensors(new, weights, {_KEY: json.dumps(about)})
 
 
-def load_model(path: Path | str | None = None, device: str = "auto") -> Model:
+def load_model(path: ModelSource | Path | str | None = None, device: str = "auto") -> Model:
     """Load a model from its file, or from a folder that has one in it, such as that of the run that made it.
 
     Args:
-        path: the .safetensors file, the folder, or, as text, whatever `zoo.registry.find_model` finds. Without one, the
-            model that registry.toml names, which is the one that comes with zoo unless somebody says otherwise.
+        path: the .safetensors file, the folder, or, as text, whatever `zoo.registry.find_model` finds, or what it
+            found. Without one, the model that registry.toml names, which is the one that comes with zoo unless somebody
+            says otherwise.
         device: where it shall run: auto, cuda, cuda:1, mps or cpu.
 
     Raises:
         UsageError: there is no such file, or it is not one of zoo's.
         ZooError: it is damaged, newer than this zoo, or needs a plugin that is not installed.
     """
-    path = find_model(path).file
+    found = find_model(path)
+    path = found.file
     place = pick_device(device)
     with memory_for(f"to load the model {path}", "close other programs, or use a computer with more"):
         about, shapes = _read_header(path)
@@ -282,7 +304,7 @@ def load_model(path: Path | str | None = None, device: str = "auto") -> Model:
         generator.load_state_dict(_read_weights(path, shapes))
         check_numbers(path, generator)
         generator = generator.to(memory_format=pick_memory_format(place)).to(place).eval()
-    return Model(generator, recipe, about["provenance"], place)
+    return Model(generator, recipe, about["provenance"], place, found.name, path)
 
 
 def copy_model(path: Path, target: Path, about: Mapping[str, Any]) -> None:

@@ -62,6 +62,12 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
         return _lab(*linear.unbind(-3))
 
 
+def lightness_of_luminance(luminance: Tensor) -> Tensor:
+    """Convert relative luminance, Y in [0, 1], to L* in [0, 100]."""
+    steep = luminance.clamp(min=0.008856)
+    return torch.where(luminance > 0.008856, steep ** (1 / 3) * 116.0 - 16.0, luminance * (7.787 * 116.0))
+
+
 def lab_to_rgb(lab: Tensor, *, clip: bool = True) -> Tensor:
     """Convert L*a*b* to sRGB.
 
@@ -144,24 +150,26 @@ def fit_gamut(lab: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def join(lightness: Tensor, ab: Tensor) -> Tensor:
-    """Give a photo its colour: fit into the gamut, convert to sRGB, round to 8 bits.
+def join(lightness: Tensor, ab: Tensor, *, bits: int = 8) -> Tensor:
+    """Give a photo its colour: fit into the gamut, convert to sRGB, round to 8 or 16 bits.
 
     Works through the photo in bands, so that 100 megapixels need little more memory than they take up themselves.
 
     Args:
         lightness: (..., 1, H, W), L* in [0, 100].
         ab: (..., 2, H, W), a* and b*.
+        bits: 8 or 16.
 
     Returns:
-        uint8 (..., 3, H, W).
+        uint8, or uint16, (..., 3, H, W).
     """
-    rgb = torch.empty((*ab.shape[:-3], 3, *ab.shape[-2:]), dtype=torch.uint8, device=ab.device)
+    dtype, white = (torch.uint8, 255.0) if bits == 8 else (torch.uint16, 65535.0)
+    rgb = torch.empty((*ab.shape[:-3], 3, *ab.shape[-2:]), dtype=dtype, device=ab.device)
     rows = max(1, _BAND * ab.shape[-2] * 2 // max(1, ab.numel()))
     for top in range(0, ab.shape[-2], rows):
         band = slice(top, top + rows)
         lab = torch.cat((_as_float(lightness[..., band, :]), _as_float(ab[..., band, :])), -3)
-        rgb[..., band, :] = lab_to_rgb(fit_gamut(lab)).mul_(255.0).round_().to(torch.uint8)
+        rgb[..., band, :] = lab_to_rgb(fit_gamut(lab)).mul_(white).round_().to(dtype)
     return rgb
 
 

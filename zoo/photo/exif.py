@@ -10,6 +10,9 @@ from PIL import ExifTags, Image
 _BASE, _IFD = ExifTags.Base, ExifTags.IFD
 # The main directory of a TIFF file mixes notes about the photo with how its pixels are stored: only the notes are kept.
 _NOTES = (
+    _BASE.DocumentName,
+    _BASE.PageName,
+    _BASE.PageNumber,
     _BASE.ImageDescription,
     _BASE.Make,
     _BASE.Model,

@@ -13,9 +13,9 @@ from zoo.files import explain_os_error
 # Pillow was built without WebP. Without drawings (EPS, PDF, WMF), icons, films and scientific containers.
 # fmt: off
 PHOTO_SUFFIXES = frozenset((
-    ".apng", ".avif", ".bmp", ".dib", ".gif", ".j2c", ".j2k", ".jfif", ".jp2", ".jpc", ".jpe", ".jpeg", ".jpf", ".jpg",
-    ".jpx", ".mpo", ".pbm", ".pcd", ".pcx", ".pfm", ".pgm", ".png", ".pnm", ".ppm", ".psd", ".qoi", ".ras", ".sgi",
-    ".tga", ".tif", ".tiff", ".webp",
+    ".apng", ".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".hif", ".j2c", ".j2k", ".jfif", ".jp2", ".jpc", ".jpe",
+    ".jpeg", ".jpf", ".jpg", ".jpx", ".mpo", ".pbm", ".pcd", ".pcx", ".pfm", ".pgm", ".png", ".pnm", ".ppm", ".psd",
+    ".qoi", ".ras", ".sgi", ".tga", ".tif", ".tiff", ".webp",
 ))
 # fmt: on
 """Suffixes, in lower case, of the files in a folder that are taken for photographs."""

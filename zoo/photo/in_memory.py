@@ -51,7 +51,8 @@ def image_of(rgb: Tensor, photo: Photo) -> Image.Image:
     """
     image = Image.fromarray(rgb.permute(1, 2, 0).contiguous().cpu().numpy())
     if photo.alpha is not None:
-        image.putalpha(Image.fromarray(photo.alpha.contiguous().cpu().numpy()))
+        alpha = photo.alpha.contiguous().cpu().numpy()
+        image.putalpha(Image.fromarray(alpha if alpha.itemsize == 1 else (alpha >> 8).astype("uint8")))
     image.info |= {key: value for key, value in (("exif", photo.exif), ("dpi", photo.dpi)) if value is not None}
     return image
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
@@ -12,14 +13,21 @@ from PIL import Image
 # starts Ghostscript, which is a programming language's interpreter. The last two open nearly any file.
 _FORMATS = (
     "JPEG", "PNG", "TIFF", "WEBP", "AVIF", "JPEG2000", "GIF", "BMP", "DIB", "PPM", "PSD", "PCX", "QOI", "SGI",
-    "SUN", "PCD", "TGA",
+    "HEIF", "SUN", "PCD", "TGA",
 )  # fmt: skip
 
 
 @lru_cache(maxsize=1)
 def photo_formats() -> tuple[str, ...]:
-    """Return Pillow's names of the formats that photographs have, as far as it was built with them."""
+    """Return Pillow's names of the formats that photographs have, as far as it was built with them.
+
+    HEIF is pillow-heif's, where that is installed.
+    """
     Image.init()
+    with suppress(ImportError):
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
     return tuple(name for name in _FORMATS if name in Image.OPEN)
 
 

@@ -56,6 +56,52 @@ def transform_to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform |
     return transform
 
 
+_NODES = 86
+"""Values of each colour that `luminance_table` has: every third one of 256."""
+
+
+@lru_cache(maxsize=4)
+def luminance_table(profile: bytes) -> NDArray[np.float32] | None:
+    """How bright colours of any depth are, for colours between its nodes to be looked up.
+
+    Little CMS, as Pillow has it, takes colours of 8 bits only. It makes greys of 16 bits of them, though, and between
+    two nodes luminance is nearly straight: what lies between is right to 0.2 of L*, and mostly to 0.01.
+
+    Returns:
+        Luminance of the colours with the values 0, 3, …, 255: (86, 86, 86), by red, green and blue, from 0 for black to
+        1 for white. None where the colours are sRGB already, or the profile is of no use.
+    """
+    import numpy as np
+    from PIL import ImageCms
+
+    transform = transform_to_srgb(profile, "RGB")
+    if transform is None:
+        return None
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        target = ImageCms.ImageCmsProfile(io.BytesIO(_grey_srgb_profile()))
+        steps = np.arange(0, 256, 255 // (_NODES - 1), dtype=np.uint8)
+        colours = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), -1).reshape(_NODES, -1, 3)
+        greys = np.asarray(_between(source, target, "RGB", "I;16").apply(Image.fromarray(colours))).astype(np.float64)
+    except (OSError, ValueError, TypeError):
+        return None
+    if greys.max() == 0:
+        return None
+    # A profile's luminance is that under D50, and lightness here is that of sRGB, under D65. For the share of the one
+    # in the other, 8 bits will do; greys have the same in both.
+    rgb = _linear(np.asarray(transform.apply(Image.fromarray(colours))) / 255.0)
+    d50, d65 = rgb @ (0.22249, 0.71690, 0.06061), rgb @ (0.212671, 0.715160, 0.072169)
+    luminance = _linear(greys / greys.max()) * np.divide(d65, d50, out=np.ones_like(d50), where=d50 > 0)
+    return luminance.reshape(_NODES, _NODES, _NODES).astype(np.float32)
+
+
+def _linear(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Undo the curve of sRGB."""
+    import numpy as np
+
+    return np.where(values > 0.04045, ((values + 0.055) / 1.055) ** 2.4, values / 12.92)
+
+
 @lru_cache(maxsize=16)
 def grey_curve(profile: bytes) -> NDArray[np.float64] | None:
     """What the 65536 values of a grey profile mean as sRGB, in [0, 1]. None where it is damaged or none for greys."""

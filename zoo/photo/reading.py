@@ -11,24 +11,29 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
 from zoo.errors import PhotoError
 from zoo.files import explain_os_error
 from zoo.memory import out_of_memory
+from zoo.photo.deep import expect_low_bytes, has_deep_colours, joined
 from zoo.photo.exif import dpi_of, notes_of
-from zoo.photo.grey import GREYS, grey16, is_negative, lightness_of_values, peak_of, shallow
+from zoo.photo.grey import DEEP, GREYS, grey16, is_negative, lightness_of_values, peak_of, shallow
 from zoo.photo.modes import orientation_of, over_white, plain_mode, quiet, upright
+from zoo.photo.notes import Notes, notes_in
 from zoo.photo.opening import open_picture, photo_formats
-from zoo.photo.profiles import transform_to_srgb
+from zoo.photo.profiles import luminance_table, transform_to_srgb
+from zoo.photo.stored import Stored, stored_as
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+_SUBFILE, _OLD_SUBFILE = 254, 255  # TIFF tags: what a picture is to the others of its file
+_SMALL_OR_MASK = 0b101
 _BAND = 2**20  # pixels converted at a time, so that memory for intermediates does not grow with the photo
 
 
@@ -39,11 +44,17 @@ class Photo:
     lightness: Tensor
     """float32 (1, H, W), L* from 0 (black) to 100 (white), upright."""
     alpha: Tensor | None = None
-    """uint8 (H, W), 255 where opaque. None where the whole photo is."""
+    """uint8 (H, W), 255 where opaque; uint16, 65535 there, of colours of 16 bits. None where the whole photo is."""
     exif: bytes | None = None
     """What the camera noted (date, camera, place, …), for an upright sRGB file without a thumbnail."""
     dpi: tuple[float, float] | None = None
     """Pixels per inch, across and down."""
+    bits: int = 8
+    """16 where the file has more than 8 bits for a grey or a colour, and the lightness takes them in."""
+    notes: Notes = field(default_factory=Notes)
+    """What people and programs wrote into the file: XMP, IPTC's records, comments."""
+    stored: Stored = field(default_factory=Stored)
+    """How the file stores its pixels."""
 
     @property
     def height(self) -> int:
@@ -56,16 +67,17 @@ class Photo:
         return int(self.lightness.shape[-1])
 
 
-def read_rgb(path: str | os.PathLike[str], *, min_side: int | None = None) -> Tensor:
+def read_rgb(path: str | os.PathLike[str], *, min_side: int | None = None, page: int = 0) -> Tensor:
     """Read a photograph for training.
 
     Upright (EXIF orientation applied) and in sRGB (embedded profiles applied). Transparent parts are laid over white,
-    greys become three equal channels, 16-bit greys are rounded to 8 bits. Of several pages or frames, the first.
+    greys become three equal channels, 16-bit greys are rounded to 8 bits. Of several frames, the first.
 
     Args:
         path: The file.
         min_side: When given, a photo whose short side is longer is scaled down, antialiased, until its short side is
             this many pixels. Much faster than scaling afterwards for JPEG files. Smaller photos stay as they are.
+        page: Of a TIFF file with several: 0 is the first.
 
     Returns:
         uint8 (3, H, W), contiguous.
@@ -75,6 +87,9 @@ def read_rgb(path: str | os.PathLike[str], *, min_side: int | None = None) -> Te
     """
     path = Path(path)
     with _opened(path) as image:
+        if page:
+            with _explained(path, image.size, page):
+                _turn_to(image, page)
         return _rgb(image, path, min_side)
 
 
@@ -112,22 +127,32 @@ def _rgb(image: Image.Image, path: Path, min_side: int | None) -> Tensor:
     return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
 
 
-def read_photo(path: str | os.PathLike[str]) -> Photo:
+def read_photo(path: str | os.PathLike[str], page: int = 0) -> Photo:
     """Read a photograph to colour it.
 
-    The lightness is exact for 8 bits and takes in the full depth of 16-bit greys; colours give their L*. Profiles,
-    of greys too, and the orientation are applied. 16-bit colour is read with 8 bits, as Pillow does.
+    The lightness is exact for 8 bits and takes in the full depth of greys and colours of 16 bits; colours give their
+    L*. Profiles, of greys too, and the orientation are applied. With 8 bits are read, as Pillow does: colours of 16
+    bits in CMYK or in separate planes, and greys of 16 bits with transparency.
+
+    Args:
+        path: The file.
+        page: Of a TIFF file with several: 0 is the first. See `count_pages`.
 
     Raises:
-        PhotoError: the file cannot be read, or is damaged.
+        PhotoError: the file cannot be read, or is damaged, or has no such page.
     """
     path = Path(path)
     with _opened(path) as image:
-        return photo_of_image(image, path)
+        with _explained(path, image.size, page):
+            _turn_to(image, page)
+            low = _low_bytes(path, page) if has_deep_colours(image) else None
+        return _photo(image, path, page, low)
 
 
 def photo_of_image(image: Image.Image, path: Path) -> Photo:
     """Take a picture of Pillow's for a photograph that shall get colours: as `read_photo`, which opens it first.
+
+    Colours have 8 bits.
 
     Args:
         image: The picture. Its pixels may not be read yet.
@@ -136,49 +161,111 @@ def photo_of_image(image: Image.Image, path: Path) -> Photo:
     Raises:
         PhotoError: its pixels cannot be read, or are damaged.
     """
+    return _photo(image, path)
+
+
+def _photo(image: Image.Image, path: Path, page: int = 0, low: Image.Image | None = None) -> Photo:
+    """Read an opened picture; `low` has the low bytes of one with colours of 16 bits."""
     import numpy as np
     import torch
 
-    with _explained(path, image.size):
+    with _explained(path, image.size, page):
         dpi = dpi_of(image)
         if dpi is not None and orientation_of(image) >= 5:  # turned by a quarter
             dpi = (dpi[1], dpi[0])
         _load(image)
         orientation, profile = orientation_of(image), _profile(image)
-        plain = upright(plain_mode(image), orientation)
+        plain = upright(plain_mode(image) if low is None else image, orientation)
         with quiet():
             exif = notes_of(image, plain.size)
+            notes, stored = notes_in(image), stored_as(image)
         alpha = None
+        if low is not None:
+            low = upright(low, orientation)
+            alpha = _deep_alpha(plain, low, image.info.get("transparency"))
+            lightness = _deep_lightness(plain, low, profile)
+            return Photo(lightness, alpha, exif, dpi, 16, notes, stored)
         if plain.mode in ("LA", "RGBA"):
             opacity = plain.getchannel("A")
             if opacity.getextrema() != (255, 255):
                 alpha = torch.from_numpy(np.array(opacity))
             plain = plain.convert(plain.mode[:-1])
         lightness = _lightness(plain, profile)
-    return Photo(lightness, alpha, exif, dpi)
+    return Photo(lightness, alpha, exif, dpi, 16 if plain.mode in DEEP else 8, notes, stored)
+
+
+def count_pages(path: str | os.PathLike[str]) -> int:
+    """Count the pages of a TIFF file, previews and masks left out; every other file has one.
+
+    Raises:
+        PhotoError: the file cannot be read.
+    """
+    path = Path(path)
+    with _opened(path) as image, _explained(path):
+        return len(_pages(image))
+
+
+def _pages(image: Image.Image) -> list[int]:
+    """Find which of a TIFF file's pictures are pages, among them smaller copies and masks."""
+    if image.format != "TIFF":
+        return [0]
+    found, frame = list[int](), 0
+    with quiet():
+        while True:
+            try:
+                image.seek(frame)
+            except SyntaxError:
+                pass  # a page of a kind that Pillow does not know: reading it will say so
+            except Exception:  # the end, or a directory that is none
+                break
+            tags = getattr(image, "tag_v2", {})
+            kind, is_small = tags.get(_SUBFILE, 0), tags.get(_OLD_SUBFILE) == 2
+            has_pixels = all(tag in tags for tag in (256, 257)) and (273 in tags or 324 in tags)
+            if has_pixels and not is_small and not (isinstance(kind, int) and kind & _SMALL_OR_MASK):
+                found.append(frame)
+            frame += 1
+        image.seek(0)
+    return found or [0]
+
+
+def _turn_to(image: Image.Image, page: int) -> None:
+    if page:
+        pages = _pages(image)
+        if page >= len(pages):
+            raise IndexError("it has no such page")
+        with quiet():
+            image.seek(pages[page])
 
 
 @contextmanager
-def _explained(path: Path, size: tuple[int, int] | None = None) -> Iterator[None]:
+def _explained(path: Path, size: tuple[int, int] | None = None, page: int = 0) -> Iterator[None]:
     """Turn whatever Pillow raises on a broken file into a `PhotoError`; torch, too, where memory runs out."""
+    named = f"{path}, page {page + 1}" if page else str(path)
     try:
         yield
-    except PhotoError:
-        raise
+    except PhotoError as error:
+        if str(path) in str(error):
+            raise
+        raise PhotoError(f"cannot read {named}: {error}") from error
     except Exception as error:
         if not out_of_memory(error):
-            raise _cannot_read(path, error) from error
+            raise _cannot_read(path, named, error) from error
         pixels = f" for its {size[0]}×{size[1]} pixels: make it smaller, or close other programs" if size else ""
-        raise PhotoError(f"cannot read {path}: not enough memory{pixels}") from error
+        raise PhotoError(f"cannot read {named}: not enough memory{pixels}") from error
 
 
-def _cannot_read(path: Path, error: Exception) -> PhotoError:
+def _cannot_read(path: Path, named: str, error: Exception) -> PhotoError:
     if isinstance(error, UnidentifiedImageError):
-        return PhotoError(f"cannot read {path}: it is not a picture, or of a kind that zoo does not know")
+        suffix = path.suffix.lower()
+        if suffix in (".heic", ".heif", ".hif") and "HEIF" not in photo_formats():
+            return PhotoError(f"cannot read {named}: HEIC photographs take pillow-heif: pip install pillow-heif")
+        if suffix == ".avif" and "AVIF" not in photo_formats():
+            return PhotoError(f"cannot read {named}: AVIF photographs take Pillow 11.3 or a newer one")
+        return PhotoError(f"cannot read {named}: it is not a picture, or of a kind that zoo does not know")
     if isinstance(error, OSError) and error.errno is not None:
-        return PhotoError(f"cannot read {path}: {explain_os_error(error)}")
+        return PhotoError(f"cannot read {named}: {explain_os_error(error)}")
     # Decoders of broken files raise SyntaxError, struct.error, IndexError, …
-    return PhotoError(f"cannot read {path}: it is damaged or cut short ({str(error) or type(error).__name__})")
+    return PhotoError(f"cannot read {named}: it is damaged or cut short ({str(error) or type(error).__name__})")
 
 
 @contextmanager
@@ -270,6 +357,57 @@ def _lightness(image: Image.Image, profile: bytes | None) -> Tensor:
             rgb = torch.from_numpy(np.array(_to_srgb(band, profile))).permute(2, 0, 1)
             lightness[top : top + band.height] = rgb_to_lab(rgb)[0].numpy()
     return torch.from_numpy(lightness)[None]
+
+
+def _low_bytes(path: Path, page: int) -> Image.Image:
+    """Read a picture with colours of 16 bits once more, for the low bytes."""
+    with _opened(path) as image:
+        _turn_to(image, page)
+        expect_low_bytes(image)
+        _load(image)
+        image.getexif()
+    return image
+
+
+def _deep_lightness(high: Image.Image, low: Image.Image, profile: bytes | None) -> Tensor:
+    """L* of colours of 16 bits: float32 (1, H, W)."""
+    import torch
+
+    from zoo.photo.color import lightness_of_luminance, rgb_to_lab
+
+    lightness = torch.empty(1, high.height, high.width)
+    table = luminance_table(profile) if profile is not None else None
+    for top, band in _bands(high):
+        pixels = joined(band, low.crop((0, top, low.width, top + band.height)))
+        rgb = torch.from_numpy(pixels[..., :3].astype("float32") / 65535)
+        if table is None:
+            found = rgb_to_lab(rgb.permute(2, 0, 1))[0]
+        else:
+            # Of each pixel, where it is in the table: blue is its last side, which the sampler wants first.
+            places = rgb.flip(-1)[None, None] * 2 - 1
+            luminance = torch.nn.functional.grid_sample(
+                torch.from_numpy(table)[None, None], places, padding_mode="border", align_corners=True
+            )
+            found = lightness_of_luminance(luminance[0, 0, 0])
+        lightness[0, top : top + band.height] = found
+    return lightness
+
+
+def _deep_alpha(high: Image.Image, low: Image.Image, transparent: Any) -> Tensor | None:
+    """Transparency of colours of 16 bits: uint16 (H, W); None where all is opaque."""
+    import numpy as np
+    import torch
+
+    if high.mode == "RGBA":
+        alpha = joined(high.getchannel("A"), low.getchannel("A"))
+    elif high.mode == "RGB" and isinstance(transparent, tuple) and len(transparent) == 3:  # one colour means it
+        alpha = np.full((high.height, high.width), 65535, np.uint16)
+        for top, band in _bands(high):
+            pixels = joined(band, low.crop((0, top, low.width, top + band.height)))
+            alpha[top : top + band.height][(pixels == transparent).all(-1)] = 0
+    else:
+        return None
+    return torch.from_numpy(alpha) if alpha.min() < 65535 else None
 
 
 def _bands(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:

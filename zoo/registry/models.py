@@ -34,6 +34,13 @@ class ModelSource:
         about = self.component
         return f"{self.text} of {about.distribution} {about.version}" if about else self.text
 
+    @property
+    def name(self) -> str:
+        """What people call it, without the folders that it lies in."""
+        if self.component is not None or self.text.startswith(HUB):
+            return self.text
+        return self.folder.resolve().name if self.folder is not None else self.file.stem
+
     def critic(self) -> Path | None:
         """Return the file of the critic that it brings, if it brings one. From the hub, it is fetched.
 
