@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import UsageError, ZooError
-from zoo.files import explain_os_error
+from zoo.files import explain_os_error, sha256_of
 from zoo.photo import Hint, find_photos, read_rgb
 
 if TYPE_CHECKING:
@@ -39,6 +39,14 @@ class Extra:
         if len(found) > 1:
             raise ZooError(f"{photo}: both {found[0]} and {found[1]} could belong to it")
         return read_rgb(found[0]).float() / 255
+
+    def digest(self, photo: Path) -> list[str]:
+        """The SHA-256 of whatever may belong to a photograph.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        return [sha256_of(path) for path in self.by_stem.get(photo.stem, ()) if path.is_file()]
 
 
 def find_extras(texts: Iterable[str]) -> dict[str, Extra]:

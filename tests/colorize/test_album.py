@@ -105,7 +105,10 @@ NO_MEMORY = RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocato
         ("zoo.photo.reading._lightness", "cannot read {}: not enough memory for its 40×60 pixels: make it smaller, or"),
         ("zoo.model.Model.predict", "{}: not enough memory for the model to see it at 32×48 pixels: use a smaller --s"),
         ("zoo.model.join_chroma", "{} (40×60): not enough memory for so many pixels: make it smaller, or close other"),
-        ("zoo.colorize.album.save_photo", "{} (40×60): not enough memory for so many pixels: make it smaller, or clos"),
+        (
+            "zoo.colorize.album.write_photo",
+            "{} (40×60): not enough memory for so many pixels: make it smaller, or clos",
+        ),
     ],
 )
 def test_one_that_does_not_fit_into_memory_stops_no_other(
@@ -118,7 +121,7 @@ def test_one_that_does_not_fit_into_memory_stops_no_other(
     def is_tall(value: Any) -> bool:
         if isinstance(value, Image.Image):
             return value.height > value.width
-        pixels = getattr(value, "lightness", value)
+        pixels = getattr(value, "lightness", getattr(value, "rgb", value))
         return isinstance(pixels, Tensor) and pixels.shape[-2] > pixels.shape[-1]
 
     def greedy(*arguments: Any, **more: Any) -> Any:

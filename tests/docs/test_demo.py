@@ -37,4 +37,4 @@ def test_what_it_prints_at_its_end_runs_as_printed(tmp_path: Path) -> None:
     command = said["the same by hand"].strip()
     path = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
     subprocess.run(["sh", "-ec", command], cwd=tmp_path, env=path, check=True)
-    assert len(list((tmp_path / "demo" / "unet-shallow-1" / "coloured").iterdir())) == 5
+    assert len(list((tmp_path / "demo" / "unet-shallow-1" / "coloured").glob("*.png"))) == 5

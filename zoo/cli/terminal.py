@@ -22,6 +22,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from zoo.cli.album_bar import AlbumBar
 from zoo.cli.console import make_console
 from zoo.cli.notebook import LiveOutput, LivePicture
 from zoo.cli.scan_bar import ScanBar
@@ -230,19 +231,25 @@ def print_album(outcomes: Iterable[Outcome], total: int, out: Path) -> int:
     """Say what becomes of each photograph, and at the end of all; return how many failed."""
     console, errors = make_console(), make_console(stderr=True)
     start = time.monotonic()
-    done = failed = 0
-    for outcome in outcomes:
-        done += 1
-        place = f"[dim]{done}/{total}[/dim]"
-        if outcome.error:
-            failed += 1
-            errors.print(f"{place} [red]failed[/red] {escape(outcome.error)}", soft_wrap=True)
-        else:
-            # Where a terminal breaks the line, it breaks the path.
-            about = f"{outcome.width}×{outcome.height}, {outcome.seconds:.1f} s"
-            console.print(f"{place} {about}  {escape(str(outcome.job.target))}", soft_wrap=True)
+    done = failed = skipped = 0
+    with AlbumBar(console, total) as bar:
+        for outcome in outcomes:
+            done += 1
+            skipped += outcome.skipped
+            if outcome.error:
+                failed += 1
+                # Above the bar, where there is one.
+                bar.above(errors, f"[dim]{done}/{total}[/dim] [red]failed[/red] {escape(outcome.error)}")
+            elif total == 1 and not outcome.skipped:
+                # Where a terminal breaks the line, it breaks the path.
+                about = f"{outcome.width}×{outcome.height}, {outcome.seconds:.1f} s"
+                console.print(f"{about}  {escape(str(outcome.job.target))}", soft_wrap=True)
+            bar.show(done, skipped)
     seconds = time.monotonic() - start
-    console.print(f"{done - failed} coloured in {escape(str(out))}, {failed} failed, {seconds:.1f} s")
+    before = f", {skipped} done before" if skipped else ""
+    coloured = done - failed - skipped
+    speed = f" ({coloured / seconds:.1f}/s)" if coloured > 1 and seconds > 0 else ""
+    console.print(f"{coloured} coloured in {escape(str(out))}{before}, {failed} failed, {seconds:.1f} s{speed}")
     return failed
 
 

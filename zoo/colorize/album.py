@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
+import threading
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.errors import UsageError, ZooError, one_line
-from zoo.files import explain_os_error
+from zoo.colorize.ledger import Ledger, Made
+from zoo.errors import PhotoError, UsageError, ZooError, one_line
+from zoo.files import explain_os_error, replacing, sha256_of
 from zoo.memory import memory_for, out_of_memory
-from zoo.photo import find_photos, read_photo, save_photo
+from zoo.photo import PHOTO_SUFFIXES, SAVED_SUFFIXES, count_pages, find_photos, read_photo
+from zoo.photo.tiff import TiffWriter
+from zoo.photo.writing import Coloured, add_page, write_photo
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,12 +42,23 @@ _TOO_LARGE = "not enough memory for so many pixels: make it smaller, or close ot
 _WRITERS = 2  # where the network is fast, compressing is what takes longest
 
 
+FORMATS = {"png": ".png", "tiff": ".tif", "jpeg": ".jpg", "webp": ".webp", "same": ""}
+"""What results can be, with their suffixes; `same` is the original's where zoo writes that, and PNG otherwise."""
+_PAGED = (".tif", ".tiff")
+_KINDS = {".tiff": ".tif", ".jpeg": ".jpg"}
+"""Suffixes that mean the same as another one."""
+
+
 @dataclass(frozen=True)
 class Job:
     """One photograph to colour."""
 
     source: Path
     target: Path
+    page: int | None = None
+    """Of a TIFF file with several, the one to colour, from 0 on. None for all, into one file."""
+    name: str = ""
+    """What tells it from the others of its album: its path in the folder that it was found in."""
 
 
 @dataclass(frozen=True)
@@ -53,31 +70,47 @@ class Outcome:
     width: int = 0
     height: int = 0
     error: str | None = None
+    skipped: bool = False
+    """It was done before, and is left as it is."""
+    pages: int = 1
 
 
-def plan(photos: Iterable[Path], out: Path) -> list[Job]:
-    """Decide where every photograph goes: below `out`, as in its folder, as PNG.
+def plan(photos: Iterable[Path], out: Path, format: str | None = None) -> list[Job]:
+    """Decide where every photograph goes: below `out`, as in its folder; or, a single one, to `out` itself.
 
     Where two would land in the same place (a.jpg and a.tif), both keep their suffix in the name (a.jpg.png, a.tif.png).
+    TIFF files keep all their pages; in another format, each page gets a file of its own (a-1.png, a-2.png).
+
+    Args:
+        photos: files, and folders of them.
+        out: a folder; or, for one photograph, a file whose suffix says what it shall be.
+        format: one of `FORMATS`; PNG where nothing is said.
 
     Raises:
-        UsageError: there is no photograph, a result would take the place of one of the originals, or a link leads out
-            of the folder of results.
+        UsageError: there is no photograph, a result would take the place of one of the originals, a link leads out of
+            the folder of results, or `out` and `format` do not go together.
     """
     photos = list(photos)
     if missing := [photo for photo in photos if not photo.exists()]:
         raise UsageError(f"there is no file or folder {missing[0]}")
+    if format is not None and format not in FORMATS:
+        raise UsageError(f"--format {format}: choose one of {', '.join(FORMATS)}")
     found = find_photos(photos)
     if not found:
         raise UsageError(f"no photographs in {', '.join(str(photo) for photo in photos)}")
-    if file := next((path for path in (out, *out.parents) if path.exists() and not path.is_dir()), None):
-        raise UsageError(f"-o {out}: {file} is a file; give a folder")
-    plain = [relative.with_suffix(".png") for _, relative in found]
+    if _is_one_file(photos, out, format):
+        out, found = out.parent, [(found[0][0], Path(out.name))]
+        plain = [Path(relative) for _, relative in found]
+    else:
+        if file := next((path for path in (out, *out.parents) if path.exists() and not path.is_dir()), None):
+            raise UsageError(f"-o {out}: {file} is a file; give a folder")
+        plain = [relative.with_suffix(_suffix(relative, format)) for _, relative in found]
     taken = Counter(str(path).lower() for path in plain)
-    jobs = [
-        Job(source, out / (path if taken[str(path).lower()] == 1 else relative.with_name(relative.name + ".png")))
-        for (source, relative), path in zip(found, plain, strict=True)
-    ]
+    jobs = list[Job]()
+    for (source, relative), path in zip(found, plain, strict=True):
+        if taken[str(path).lower()] > 1:
+            path = relative.with_name(relative.name + path.suffix)
+        jobs += _jobs(source, out / path, relative.as_posix())
     originals = {os.path.realpath(job.source) for job in jobs}
     for job in jobs:
         if os.path.realpath(job.target) in originals:
@@ -94,6 +127,66 @@ def plan(photos: Iterable[Path], out: Path) -> list[Job]:
     return jobs
 
 
+def take_shard(jobs: Iterable[Job], shard: str) -> list[Job]:
+    """Take a part of an album, for one of several machines. Which part a photograph is in, its name alone decides.
+
+    Args:
+        jobs: all of the album, from `plan`.
+        shard: such as `3/16`, the third of sixteen.
+
+    Raises:
+        UsageError: it is malformed.
+    """
+    parts = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", shard)
+    number, count = (int(parts[1]), int(parts[2])) if parts else (0, 0)
+    if not 1 <= number <= count:
+        raise UsageError(f"--shard {shard}: write the number of the part and how many there are, such as 3/16")
+
+    def place(job: Job) -> int:
+        return int.from_bytes(hashlib.sha256(os.fsencode(job.name)).digest()[:8], "big") % count
+
+    return [job for job in jobs if place(job) == number - 1]
+
+
+def _is_one_file(photos: Sequence[Path], out: Path, format: str | None) -> bool:
+    """Whether `out` names a file, not a folder."""
+    suffix = out.suffix.lower()
+    if suffix not in PHOTO_SUFFIXES or out.is_dir() or (out.exists() and not photos[0].is_file()):
+        return False
+    if len(photos) > 1 or not photos[0].is_file():
+        raise UsageError(f"-o {out} is the name of one photograph, and there may be several: give a folder")
+    if suffix not in SAVED_SUFFIXES:
+        raise UsageError(f"-o {out}: zoo does not write {suffix}; choose one of {', '.join(SAVED_SUFFIXES)}")
+    if format is not None:
+        wanted = _suffix(Path(photos[0].name), format).lower()
+        if _KINDS.get(suffix, suffix) != _KINDS.get(wanted, wanted):
+            raise UsageError(f"--format {format} is not what -o {out} says; leave one of them out")
+    return True
+
+
+def _suffix(original: Path, format: str | None) -> str:
+    if format != "same":
+        return FORMATS[format or "png"]
+    if original.suffix.lower() in (".jpe", ".jfif"):
+        return ".jpg"
+    return original.suffix if original.suffix.lower() in SAVED_SUFFIXES else ".png"
+
+
+def _jobs(source: Path, target: Path, name: str) -> list[Job]:
+    """Plan a photograph: one job, or one for each page that needs a file of its own."""
+    pages = 1
+    if source.suffix.lower() in _PAGED and target.suffix.lower() not in _PAGED:
+        with suppress(PhotoError):  # reading it will say so
+            pages = count_pages(source)
+    if pages == 1:
+        return [Job(source, target, name=name)]
+    width = len(str(pages))
+    return [
+        Job(source, target.with_stem(f"{target.stem}-{page + 1:0{width}}"), page, f"{name} {page + 1}")
+        for page in range(pages)
+    ]
+
+
 def colorize_all(
     model: Model,
     jobs: Iterable[Job],
@@ -104,12 +197,13 @@ def colorize_all(
     seed: int = 0,
     hints: Hints | None = None,
     extras: Mapping[str, Extra] | None = None,
+    ledger: Ledger | None = None,
 ) -> Iterator[Outcome]:
     """Colour photographs; yield what became of each, in their order. One that fails does not stop the others.
 
     They are taken by the handful. While the network works on one handful, the next is read and the one before is
     written. Those of a handful that the network sees at the same size go through it together; where that fails, each
-    is tried alone.
+    is tried alone. Of a file with several pages, as many are in memory as of photographs.
 
     Args:
         model: what gives them their colours.
@@ -121,6 +215,7 @@ def colorize_all(
         seed: likewise. Each photograph's noise is its own, whatever its company.
         hints: colours that somebody gave, by photographs.
         extras: where the pictures are that the generator takes beside photographs, by its names for them.
+        ledger: what was done before, and is to be skipped; it learns what is done.
 
     Raises:
         UsageError: the model takes no hints, or other extras.
@@ -131,17 +226,47 @@ def colorize_all(
 
     hints, extras = hints or {}, extras or {}
     model.check_beside(hints=bool(hints), extras=extras)
+    settings = {"size": size, "saturation": saturation, "seed": seed}
+
+    def prepare(work: _Work) -> None:
+        job = work.job
+        there = os.path.lexists(job.target)  # a link that leads nowhere, too
+        if ledger is not None and job.source.is_file():
+            more = {
+                "hints": [asdict(hint) for hint in hints.get(job.source, ())],
+                "extras": {name: extra.digest(job.source) for name, extra in extras.items()},
+                "page": job.page,
+            }
+            given = {name: value for name, value in more.items() if value not in (None, [], {})}
+            work.made = Made(sha256_of(job.source), model.mark.sha256, {**settings, **given})
+            exactly = model.mark.version if overwrite else None
+            work.skipped = there and ledger.is_done(job.target, work.made, exactly=exactly)
+        if there and not overwrite and not work.skipped:
+            raise ZooError(f"{job.target} is there already (--overwrite replaces it)")
+
+    def works() -> Iterator[_Work]:
+        for job in jobs:
+            work = _attempt(prepare, _Work(job))
+            pages = 1
+            if work.is_under_way and job.page is None and job.target.suffix.lower() in _PAGED:
+                with suppress(PhotoError, OSError):  # reading it will say so
+                    pages = count_pages(job.source)
+            if pages > 1:
+                work.document = _Document(job.target, pages)
+                documents.append(work.document)
+            yield _attempt(read, work)
+            for page in range(1, pages):
+                yield _attempt(read, _Work(job, page, work.document, work.made))
 
     def read(work: _Work) -> None:
-        if os.path.lexists(work.job.target) and not overwrite:  # a link that leads nowhere, too
-            raise ZooError(f"{work.job.target} is there already (--overwrite replaces it)")
-        work.photo = read_photo(work.job.source)
+        source = work.job.source
+        work.photo = read_photo(source, work.page if work.job.page is None else work.job.page)
         work.seen = model.network_input(work.photo, size)
-        pictures = {name: extra.read(work.job.source) for name, extra in extras.items()}
+        pictures = {name: extra.read(source) for name, extra in extras.items()}
         try:
-            work.beside = model.beside(work.photo, work.seen, hints.get(work.job.source, ()), pictures)
+            work.beside = model.beside(work.photo, work.seen, hints.get(source, ()), pictures)
         except UsageError as error:  # knows no photograph
-            raise UsageError(f"{work.job.source}: {error}") from error
+            raise UsageError(f"{source}: {error}") from error
 
     def predict(works: list[_Work]) -> Tensor:
         seen, beside = zip(*((work.seen, work.beside) for work in works), strict=True)
@@ -156,7 +281,7 @@ def colorize_all(
                 chroma = work.chroma if work.chroma is not None else predict([work])[0]
         except ZooError as error:  # knows no photograph
             raise ZooError(f"{work.job.source}: {error}") from error
-        work.rgb = join_chroma(work.photo, saturation * chroma)
+        work.rgb = join_chroma(work.photo, saturation * chroma, bits=work.photo.bits)
 
     def color_together(handful: list[_Work]) -> Iterator[_Work]:
         for works in _alike(handful):
@@ -172,21 +297,51 @@ def colorize_all(
         photo, rgb = work.photo, work.rgb
         assert photo is not None
         assert rgb is not None
-        work.job.target.parent.mkdir(parents=True, exist_ok=True)
-        save_photo(work.job.target, rgb, alpha=photo.alpha, exif=photo.exif, dpi=photo.dpi)
+        target = work.job.target
+        coloured = Coloured(rgb, photo.alpha, photo.exif, photo.dpi, photo.notes, photo.stored, model.mark)
+        target.parent.mkdir(parents=True, exist_ok=True)
 
+        def note(written: Path) -> None:
+            if ledger is not None and work.made is not None:
+                ledger.add(target, work.made, sha256_of(written), model.mark.version)
+
+        try:
+            if work.document is not None:
+                work.document.add(work.page, coloured, note)
+                return
+            with replacing(target, follow_link=False) as new:
+                write_photo(new, target.suffix, coloured)
+                note(new)
+        except PhotoError as error:  # knows no file
+            raise PhotoError(f"cannot write {target}: {error}") from error
+        except OSError as error:
+            raise PhotoError(f"cannot write {target}: {explain_os_error(error)}") from error
+
+    documents = list[_Document]()
     with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(_WRITERS, "write") as writers:
-        handfuls = _ahead(reader, _handfuls(_attempt(read, _Work(job)) for job in jobs))
-        for work in _behind(writers, write, (work for handful in handfuls for work in color_together(handful))):
-            height, width = (0, 0) if work.rgb is None else work.rgb.shape[1:]
-            yield Outcome(work.job, work.seconds, width, height, work.error)
+        try:
+            handfuls = _ahead(reader, _handfuls(works()))
+            coloured = (work for handful in handfuls for work in color_together(handful))
+            for work in _whole(_behind(writers, write, coloured)):
+                height, width = (0, 0) if work.rgb is None else work.rgb.shape[1:]
+                pages = 1 if work.document is None else work.document.pages
+                yield Outcome(work.job, work.seconds, width, height, work.error, work.skipped, pages)
+        finally:
+            for document in documents:
+                document.fail("it was interrupted")
+            if ledger is not None:
+                ledger.close()
 
 
 @dataclass
 class _Work:
-    """A job on its way from stage to stage."""
+    """A job on its way from stage to stage; of a file with several pages, one of them."""
 
     job: Job
+    page: int = 0
+    document: _Document | None = None
+    """Where its page goes, if there are others."""
+    made: Made | None = None
     photo: Photo | None = None
     seen: Tensor | None = None
     """What the network sees: lightness (1, h, w)."""
@@ -197,10 +352,69 @@ class _Work:
     rgb: Tensor | None = None
     seconds: float = 0.0
     error: str | None = None
+    skipped: bool = False
 
     @property
     def pixels(self) -> int:
         return 0 if self.photo is None else self.photo.width * self.photo.height
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.error is None and not self.skipped
+
+
+class _Document:
+    """A file with several pages, which come from several threads, and go into it in order."""
+
+    def __init__(self, target: Path, pages: int) -> None:
+        self.pages = pages
+        self.error: str | None = None
+        self._target = target
+        self._next = 0
+        self._turn = threading.Condition()
+        self._open = ExitStack()
+        self._new = Path()
+        self._writer: TiffWriter | None = None
+
+    def add(self, page: int, photo: Coloured, before_it_is_there: Callable[[Path], None]) -> None:
+        """Write a page when it is its turn; with the last one, the file takes its place."""
+        with self._turn:
+            self._turn.wait_for(lambda: self._next == page or self.error is not None)
+            if self.error is not None:
+                raise ZooError(self.error)
+            if self._writer is None:
+                self._new = self._open.enter_context(replacing(self._target, follow_link=False))
+                self._writer = TiffWriter(self._open.enter_context(self._new.open("r+b")))
+            add_page(self._writer, photo, several=True)
+            self._next += 1
+            if self._next == self.pages:
+                self._writer.close()
+                before_it_is_there(self._new)
+                self._open.close()
+            self._turn.notify_all()
+
+    def fail(self, error: str) -> None:
+        """Give up, unless all is done: nothing of the file is left."""
+        with self._turn:
+            if self.error is None and self._next < self.pages:
+                self.error = error
+                self._turn.notify_all()
+                with suppress(_GivenUpError):
+                    self._open.__exit__(_GivenUpError, _GivenUpError(), None)
+
+
+class _GivenUpError(Exception):
+    pass
+
+
+def _whole(works: Iterable[_Work]) -> Iterator[_Work]:
+    """Of the pages of a file, yield the last one only, with what became of all."""
+    seconds = 0.0
+    for work in works:
+        seconds += work.seconds
+        if work.document is None or work.page == work.document.pages - 1:
+            work.seconds, seconds = seconds, 0.0
+            yield work
 
 
 def _handfuls(works: Iterable[_Work]) -> Iterator[list[_Work]]:
@@ -252,7 +466,9 @@ def _behind(executor: Executor, stage: Callable[[_Work], None], works: Iterable[
 
 
 def _attempt(stage: Callable[[_Work], None], work: _Work) -> _Work:
-    if work.error is not None:
+    if work.document is not None and work.error is None:
+        work.error = work.document.error  # another page's
+    if not work.is_under_way:
         return work
     start = time.monotonic()
     try:
@@ -268,5 +484,7 @@ def _attempt(stage: Callable[[_Work], None], work: _Work) -> _Work:
     if work.error is not None:
         # What the others could use.
         work.photo = work.seen = work.beside = work.chroma = work.rgb = None
+        if work.document is not None:
+            work.document.fail(work.error)
     work.seconds += time.monotonic() - start
     return work

@@ -13,7 +13,7 @@ from zoo.cli.completion import model_sources
 
 def colorize(
     photos: Annotated[list[Path], typer.Argument(metavar="PHOTO|FOLDER", help="Photographs, and folders of them.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the coloured photographs.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the coloured ones; of a single one, its file.")],
     model: Annotated[
         str | None,
         typer.Option(
@@ -24,6 +24,15 @@ def colorize(
         ),
     ] = None,
     last: Annotated[bool, typer.Option("--last", help="Of a run, its newest model instead of its best one.")] = False,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            autocompletion=lambda: ["png", "tiff", "jpeg", "webp", "same"],
+            help="png, tiff, jpeg, webp, or same: the original's. PNG by default.",
+        ),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")] = False,
     size: SizeSeen = None,
     saturation: Saturation = 1.0,
@@ -36,25 +45,35 @@ def colorize(
         Path | None, typer.Option("--hints", metavar="FILE", help="Hints for an album: lines of photo,x,y,#rrggbb.")
     ] = None,
     extra: Extras = None,
+    shard: Annotated[
+        str | None,
+        typer.Option("--shard", metavar="K/N", help="Only the part K of N, the same each time: for several machines."),
+    ] = None,
+    proof: Annotated[bool, typer.Option("--proof", help="Write contact sheets, too: before and after.")] = False,
     device: Device = "auto",
 ) -> None:
-    """Colour photographs at their own size. The originals stay as they are; the coloured ones are PNG files."""
+    """Colour photographs at their own size. The originals stay as they are. What was coloured before is skipped."""
     from zoo.cli.terminal import print_album
-    from zoo.colorize.album import plan
+    from zoo.colorize.album import plan, take_shard
 
-    jobs = plan(photos, out)
+    jobs = plan(photos, out, format)
     from zoo.colorize.album import colorize_all
+    from zoo.colorize.ledger import Ledger
+    from zoo.colorize.proof import ProofSheets
     from zoo.given import find_extras, find_hints
     from zoo.registry import find_model
 
-    given = find_hints(hint or [], hints, [job.source for job in jobs])
+    given = find_hints(hint or [], hints, list(dict.fromkeys(job.source for job in jobs)))
+    if shard is not None:
+        jobs = take_shard(jobs, shard)
     extras = find_extras(extra or [])
     found = find_model(model, last=last)
     if model is None:
         typer.echo(f"model: {found}", err=True)
     from zoo.model import load_model
 
-    loaded = load_model(found.file, device)
+    loaded = load_model(found, device)
+    is_file = len(jobs) > 0 and jobs[0].target == out
     outcomes = colorize_all(
         loaded,
         jobs,
@@ -64,7 +83,10 @@ def colorize(
         seed=seed,
         hints=given,
         extras=extras,
+        ledger=None if is_file else Ledger(out, shard.replace("/", "-of-") if shard else ""),
     )
+    if proof:
+        outcomes = ProofSheets(out.parent if is_file else out).of(outcomes)
     failed = print_album(outcomes, len(jobs), out)
     if failed:
         raise typer.Exit(1)
