@@ -1,0 +1,1 @@
+"""zoo's plugin for albums on several machines, by Ray."""

@@ -1,0 +1,50 @@
+"""zoo colorize-ray: give photographs their colours, on as many machines as Ray has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zoo.cli.arguments import Saturation, SizeSeen
+from zoo.cli.completion import model_sources
+
+
+def colorize_ray(
+    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO|FOLDER", help="Photographs, and folders of them.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the coloured photographs.")],
+    model: Annotated[
+        str | None,
+        typer.Option("--model", "-m", autocompletion=model_sources, help="A model's name, a file or a run's folder."),
+    ] = None,
+    format: Annotated[
+        str | None, typer.Option("--format", metavar="FORMAT", help="png, tiff, jpeg, webp, or same: the original's.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")] = False,
+    size: SizeSeen = None,
+    saturation: Saturation = 1.0,
+    seed: Annotated[int, typer.Option(help="Of models that draw noise: another one, other colours.", min=0)] = 0,
+    address: Annotated[
+        str | None, typer.Option(help="Of Ray's head node, or auto; without it, Ray is started here.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes, where Ray is started here.", min=1)] = None,
+) -> None:
+    """Colour an album by Ray, on as many machines as it has. All of them must see photographs, model and results."""
+    from zoo_ray.spreading import check_installed, spread
+
+    check_installed()
+    from zoo.cli.terminal import print_album
+    from zoo.colorize.album import plan
+    from zoo.registry import find_model
+
+    jobs = plan(photos, out, format)
+    found = find_model(model)
+    if model is None:
+        typer.echo(f"model: {found}", err=True)
+    outcomes = spread(
+        found, jobs, out, overwrite=overwrite, size=size, saturation=saturation, seed=seed, address=address,
+        workers=workers,
+    )  # fmt: skip
+    if print_album(outcomes, len(jobs), out):
+        raise typer.Exit(1)
