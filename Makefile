@@ -33,7 +33,7 @@ types: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
 bench: $(VENV)/.installed-dev
-	for one in startup feed color colorize memory scaling stop train; do $(BIN)/python bench/$$one.py || exit 1; done
+	for one in startup feed color colorize video memory scaling stop train; do $(BIN)/python bench/$$one.py || exit 1; done
 
 pictures: $(VENV)/.installed-browser
 	$(BIN)/python docs/pictures.py

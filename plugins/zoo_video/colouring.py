@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UsageError, ZooError
-from zoo.files import sha256_of
+from zoo.files import sha256_of, sync_folder
 from zoo.memory import memory_for
 from zoo.versions import zoo_version
 
@@ -102,7 +102,7 @@ def colour_film(
         size: short side that the model sees, in pixels.
         saturation: what the chroma is multiplied by.
         lossless: write FFV1 instead of H.264.
-        overwrite: throw away what was begun with another film, model or settings.
+        overwrite: replace the result, and throw away what was begun with another film, model or settings.
         told: hears how far it is.
 
     Raises:
@@ -124,7 +124,7 @@ def colour_film(
         "model": sha256_of(model_file),
         "settings": {"steady": steady, "size": size, "saturation": saturation, "lossless": lossless},
     }
-    with _half_the_cores(model.device), working_beside(target, about, anew=overwrite) as work:
+    with _half_the_cores(model.device), working_beside(target, about, overwrite=overwrite) as work:
         frames, planes = Frames(film), Planes(film)
         done = resumed = work.frames
         coming = islice(frames, done, None)  # decoding is quick; so nothing depends on how well a film can be searched
@@ -143,7 +143,10 @@ def colour_film(
             work.add(film, coloured(segment), lambda: calm.state, lossless=lossless)
         if not work.segments:
             raise ZooError(f"{path} has no frame that can be read")
-        join(film, work.segments, target, without=left_out)
+        joined = work.joined(target)
+        join(film, work.segments, joined, without=left_out)
+        joined.replace(target)
+        sync_folder(target.parent)
     return Outcome(done, resumed, frames.damaged, left_out)
 
 

@@ -24,7 +24,7 @@ def video(
         ),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the result if it is there, and begin it anew.")
+        bool, typer.Option("--overwrite", help="Replace the result if it is there, and what was begun otherwise.")
     ] = False,
     steady: Annotated[
         float,
@@ -50,21 +50,23 @@ def video(
     from zoo.cli.console import make_console
     from zoo.cli.scan_bar import ScanBar
     from zoo.model import load_model
+    from zoo.signals import interrupted_by_signals
 
     bar = ScanBar(make_console(stderr=True), "coloured", things="frames")
     try:
-        outcome = colour_film(
-            load_model(found.file, device),
-            found.file,
-            film,
-            out,
-            steady=steady,
-            size=size,
-            saturation=saturation,
-            lossless=lossless,
-            overwrite=overwrite,
-            told=bar,
-        )
+        with interrupted_by_signals():
+            outcome = colour_film(
+                load_model(found.file, device),
+                found.file,
+                film,
+                out,
+                steady=steady,
+                size=size,
+                saturation=saturation,
+                lossless=lossless,
+                overwrite=overwrite,
+                told=bar,
+            )
     finally:
         bar.close()
     if outcome.damaged:

@@ -85,7 +85,7 @@ def join(film: Film, segments: Sequence[Segment], target: Path, *, without: Coll
     with ExitStack() as stack:
         source = stack.enter_context(opened(film.path))
         first = stack.enter_context(opened(segments[0].file))
-        new = stack.enter_context(replacing(target, follow_link=False))
+        new = stack.enter_context(replacing(target))
         out = stack.enter_context(writing(new, form, exact if form != "matroska" else None))
         _describe(out, source)
         copies: dict[int, Stream] = {}

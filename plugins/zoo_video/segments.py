@@ -55,6 +55,10 @@ class Work:
         while self._files()[0].is_file():
             self.segments.append(_read(*self._files()))
 
+    def joined(self, target: Path) -> Path:
+        """Where the whole film is to be written before it takes its place, so that nothing half-written lies there."""
+        return self._folder / f"joined{target.suffix}"
+
     @property
     def frames(self) -> int:
         """How many are done."""
@@ -93,13 +97,13 @@ class Work:
 
 
 @contextmanager
-def working_beside(target: Path, about: Mapping[str, Any], *, anew: bool) -> Iterator[Work]:
+def working_beside(target: Path, about: Mapping[str, Any], *, overwrite: bool) -> Iterator[Work]:
     """Open the folder in which a film is under way, and remove it when the block ends well.
 
     Args:
         target: where the film will be.
         about: what its segments are made of. A folder of something else is not gone on with.
-        anew: throw away what is done.
+        overwrite: throw such segments away.
 
     Raises:
         UsageError: it is of something else, or another process is at it.
@@ -117,7 +121,7 @@ def working_beside(target: Path, about: Mapping[str, Any], *, anew: bool) -> Ite
     except Timeout:
         raise UsageError(f"another zoo is making {target} already") from None
     try:
-        _begin(folder, about, anew=anew)
+        _begin(folder, about, overwrite=overwrite)
         yield Work(folder)
         for file in folder.glob("*.nut"):
             file.unlink()  # from here on, nobody goes on with it
@@ -126,15 +130,15 @@ def working_beside(target: Path, about: Mapping[str, Any], *, anew: bool) -> Ite
     shutil.rmtree(folder)
 
 
-def _begin(folder: Path, about: Mapping[str, Any], *, anew: bool) -> None:
+def _begin(folder: Path, about: Mapping[str, Any], *, overwrite: bool) -> None:
     file = folder / _ABOUT
     remove_leftovers(folder)
-    if file.is_file() and not anew:
+    if file.is_file():
         found = json.loads(file.read_bytes())
         other = [what for what in about if found.get(what) != about[what]]
         if not other:
             return
-        if any(folder.glob("*.nut")):
+        if any(folder.glob("*.nut")) and not overwrite:
             raise UsageError(
                 f"{folder} holds the beginning of another film: {_list(other)} "
                 f"{'was' if len(other) == 1 else 'were'} different. --overwrite throws it away"
