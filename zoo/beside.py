@@ -41,7 +41,7 @@ def check_beside(generator: nn.Module, name: str, *, hints: bool, extras: Collec
     if hints and HINTS not in names_taken(generator):
         raise UsageError(
             f"the generator {name} takes no hints: train one whose forward has a parameter `hints`, with "
-            "`zoo run --gen NAME` (docs/plugins.md, Generators that know more)"
+            "`zoo run --gen NAME` (docs/knowing-more.md, Generators that are told more)"
         )
     taken = extras_taken(generator)
     if unknown := sorted(set(extras) - set(taken)):

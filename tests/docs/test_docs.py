@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import inspect
 import re
 import shlex
 import shutil
@@ -16,28 +17,53 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import typer
 from public_api import own_commands
+from safetensors.torch import load_file
 from sites import add_metadata
+from typer.testing import CliRunner
 
-from zoo import Recipe, UsageError, find_recipe, registry, train
+from zoo import Recipe, UsageError, find_recipe, load_model, registry, train
 from zoo.cli.commands.run import _settings
 from zoo.cli.main import app
-from zoo.registry import resolve
+from zoo.photo import Hint, read_photo
+from zoo.registry import contracts, resolve
+from zoo.registry.contracts import FILLED_IN, KINDS, Kind
+from zoo.registry.offers import Component
 from zoo.registry.spec import parse
-from zoo.testing import check_loss
-from zoo.training import dry_run
+from zoo.testing import checks, networks
+from zoo.testing.subject import CPU
+from zoo.training import resume
 
 ROOT = Path(__file__).parents[2]
 AT_THE_TOP = [ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING", "SECURITY")]
 PAGES = [*AT_THE_TOP, *sorted((ROOT / "docs").rglob("*.md"))]
-WITH_PLUGIN = [ROOT / "README.md", ROOT / "docs" / "plugins.md"]
+# They are about plugins, and hold some: the files of a page are written and known while its commands are looked at.
+AUTHORS = [ROOT / "docs" / f"{name}.md" for name in ("plugins", "contracts", "knowing-more", "hooks")]
+WITH_PLUGIN = [ROOT / "README.md", *AUTHORS]
 # tests/test_first_critic.py runs what it says, in order; here, its commands are only parsed.
 RUN_ELSEWHERE = [ROOT / "docs" / "first-critic.md"]
 COMMAND: Any = typer.main.get_command(app)
 OWN = own_commands()
 # What the options of `zoo run` are called in a recipe.
-FIELDS = ("critic", "loss", "data", "size", "batch", "epochs", "steps", "minutes", "lr", "schedule", "seed", "device")
+FIELDS = (
+    "critic",
+    "loss",
+    "data",
+    "augment",
+    "optimizer",
+    "track",
+    "size",
+    "batch",
+    "epochs",
+    "steps",
+    "minutes",
+    "lr",
+    "schedule",
+    "seed",
+    "device",
+)
 
 
 @dataclass(frozen=True)
@@ -122,7 +148,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def plugin(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Install the plugin that a page's blocks make, as far as Python's metadata is concerned."""
     written = write_files(request.param, tmp_path / "page") if request.param in WITH_PLUGIN else []
-    modules = set(sys.modules)
     monkeypatch.setenv("ZOO_PLUGINS_DIR", "")  # to which the command adds
     if written:
         monkeypatch.chdir(tmp_path / "page")
@@ -137,9 +162,14 @@ def plugin(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     importlib.invalidate_caches()
     registry.get.cache_clear()
     yield
-    for module in set(sys.modules) - modules:
-        if module.startswith(("zoo_pocket", "zoo_means")):
-            del sys.modules[module]
+    forget_modules_of(tmp_path)
+
+
+def forget_modules_of(folder: Path) -> None:
+    sys.path[:] = [path for path in sys.path if not path.startswith(str(folder))]
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None) or "").startswith(str(folder)):
+            del sys.modules[name]
     registry.get.cache_clear()
 
 
@@ -188,12 +218,15 @@ def test_every_command_line_is_one(plugin: None, page: Path, words: list[str]) -
 
 
 def check_run(parameters: dict[str, Any]) -> None:
+    _ = resolve(recipe_of(parameters)).recipe
+
+
+def recipe_of(parameters: dict[str, Any]) -> Recipe:
     given = {"generator": parameters["generator"], **{name: parameters[name] for name in FIELDS}}
     source = parameters["recipe"]
     # A file or a run is not here; what is added to it is checked all the same.
     from_registry = source is None or ("/" not in source and not source.endswith(".toml"))
-    recipe = find_recipe(source if from_registry else None, **given | _settings(parameters["settings"] or [], given))
-    _ = resolve(recipe).recipe
+    return find_recipe(source if from_registry else None, **given | _settings(parameters["settings"] or [], given))
 
 
 def test_a_command_line_that_is_none_is_found() -> None:
@@ -264,32 +297,146 @@ def test_python_and_toml_can_be_read(page: Path) -> None:
 
 
 @pytest.mark.parametrize("plugin", [ROOT / "docs" / "plugins.md"], indirect=True)
-def test_the_example_of_a_plugin_passes_its_own_tests(plugin: None, tmp_path: Path) -> None:
-    space: dict[str, Any] = {}
-    exec((tmp_path / "page" / "zoo-pocket" / "test_pocket.py").read_text(encoding="utf-8"), space)
-    tests = [value for name, value in space.items() if name.startswith("test_")]
-    assert tests
-    for test in tests:
-        test()
-
-
-def test_the_losses_that_know_more_keep_their_contracts_and_train(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_example_of_a_plugin_passes_its_own_tests(
+    plugin: None, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    write_files(ROOT / "docs" / "plugins.md", tmp_path)
+    files = sorted((tmp_path / "page" / "zoo-pocket").glob("test_*.py"))
+    assert len(files) == 3
+    for file in files:
+        space: dict[str, Any] = {}
+        exec(file.read_text(encoding="utf-8"), space)
+        tests = [value for name, value in space.items() if name.startswith("test_")]
+        assert tests
+        for test in tests:
+            test(**{name: request.getfixturevalue(name) for name in inspect.signature(test).parameters})
+
+
+# ------------------------------------------------------------------------------------------------- pages for authors
+
+
+def test_no_example_for_authors_is_left_out() -> None:
+    """All their Python is in files that the tests below load, check and run."""
+    for page in AUTHORS:
+        for block in blocks(page):
+            if block.language == "python":
+                assert re.fullmatch(r"file: (mine|zoo-pocket)/[\w/-]+\.py", block.mark), f"{name_of(page)}:{block.line}"
+    files = [block.mark for page in AUTHORS for block in blocks(page) if block.mark.startswith("file: mine/")]
+    assert len(files) == len(set(files)) > 10
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Have zoo know the single files of all those pages."""
+    for page in AUTHORS:
+        write_files(page, tmp_path)
     monkeypatch.setenv("ZOO_PLUGINS_DIR", str(tmp_path / "mine"))
     registry.get.cache_clear()
-    names = ("late", "certain", "relative", "seen", "unusual")
-    for name in names:
-        check_loss(name)
-    recipe = find_recipe(
-        "demo", generator="unet-shallow:base=2,depth=2", critic="patch:base=2,layers=1,features=true+0.5*pixel:base=2",
-        data="scenes:side=32,length=4,val=2", loss="l1+" + "+".join(names), size=32, batch=2, steps=2, device="cpu",
-        workers=0,
-    )  # fmt: skip
-    _, losses = dry_run(recipe)
-    assert losses.keys() == {"l1", "critic", *names}
-    assert losses["late"] == 0
+    yield tmp_path / "mine"
+    forget_modules_of(tmp_path)
+
+
+def examples(mine: Path) -> list[Component]:
+    found = [c for c in registry.components() if (mine / f"{c.plugin}.py").exists()]
+    assert {error for plugin in registry.get().plugins if (error := plugin.error)} == set()
+    return found
+
+
+def test_examples_for_authors_keep_their_contracts(mine: Path) -> None:
+    found = examples(mine)
+    assert {component.kind for component in found} == {*KINDS} - {"model"}
+    for component in found:
+        results = checks.run(checks.subject_of(component, {}, CPU, 32), (networks.compiled,))
+        assert [result for result in results if result.verdict == "failed"] == [], component
+
+
+SMALL: dict[str, Any] = {
+    "size": 32, "batch": 2, "steps": 2, "val_every": 2, "val_images": 2, "lr_decay": 0, "workers": 0, "device": "cpu",
+    "precision": "float32",
+}  # fmt: skip
+
+
+def test_runs_of_the_pages_for_authors_train_and_go_on(mine: Path) -> None:
+    """Each of their command lines, as it stands, but small; what they train is the same where it was interrupted."""
+    used = set()
+    for page in AUTHORS:
+        for words in commands(page):
+            if words[:2] != ["--plugins-dir", "mine/"] or words[2] != "run":
+                continue
+            recipe = recipe_of(parsed(words)[1])
+            small_ones = {"generator": "unet-shallow:base=2,depth=2"} if "--gen" not in words else {}
+            if "--critic" not in words and recipe.critic != "none":
+                small_ones["critic"] = "patch:base=2,layers=1"
+            data = {"data": "scenes:side=48,length=6,val=2"} if "--data" not in words else {}
+            ends = dict.fromkeys(("epochs", "minutes", "schedule"))
+            table = {**recipe.to_table(), **small_ones, **data, **SMALL}
+            small = Recipe(**{name: value for name, value in table.items() if name not in ends})
+            whole = train(small)
+            half = resume(train(small.changed(steps=1)), extend=True, steps=2)
+            first, second = (load_file(run.path / "last.safetensors") for run in (whole, half))
+            assert all(torch.equal(first[key], second[key]) for key in first), words
+            used |= {part.component.qualified for part in resolve(small).parts}
+    assert {c.qualified for c in examples(mine)} - used == set()
+
+
+def test_generators_that_are_told_more_colour(mine: Path, photos: Path) -> None:
+    photo = read_photo(photos / "00.png")
+    for name, told in (("moody", [{"seed": 0}, {"seed": 1}]), ("spread", [{}, {"hints": [Hint(4, 3, (176, 64, 42))]}])):
+        recipe = Recipe(generator=name, critic="none", loss="l1", data="scenes:side=48,length=6,val=2", **SMALL)
+        model = load_model(train(recipe, name=name).path, "cpu")
+        first, again, other = (model.colorize(photo, **more) for more in (told[0], told[0], told[1]))
+        assert torch.equal(first, again)
+        assert not torch.equal(first, other)
+
+
+def test_the_command_of_the_plugins_page_says_how_much_fits(mine: Path) -> None:
+    assert CliRunner().invoke(app, ["fits", "1024"]).stdout == "341 photographs\n"
+    assert CliRunner().invoke(app, ["fits", "8"]).exit_code == 2
+
+
+# ------------------------------------------------------------------------------------------------- contracts
+
+SECTIONS: dict[str, tuple[Kind, tuple[type, ...]]] = {
+    "A generator": ("generator", ()),
+    "A critic": ("critic", ()),
+    "A loss over pictures": ("loss", (contracts.Step,)),
+    "An adversarial loss": ("loss", (contracts.AdversarialLoss,)),
+    "A data set": ("dataset", (contracts.PhotoDataset, contracts.PhotoStream)),
+    "An augmentation": ("augmentation", ()),
+    "An optimizer": ("optimizer", (contracts.Optimizer,)),
+    "A metric": ("metric", (contracts.SetMetric,)),
+    "A tracker": ("tracker", ()),
+    "A model": ("model", ()),
+}
+
+
+def test_the_contracts_are_those_of_the_code() -> None:
+    text = (ROOT / "docs" / "contracts.md").read_text(encoding="utf-8")
+    source = Path(contracts.__file__).read_text(encoding="utf-8")
+    first, *sections = re.split(r"^## ", text, flags=re.MULTILINE)
+    assert {section.partition("\n")[0] for section in sections} == SECTIONS.keys()
+    assert {kind for kind, _ in SECTIONS.values()} == set(KINDS)
+    for name in public(contracts.Picture):
+        assert f"`{name}" in first, name
+    for section in sections:
+        title = section.partition("\n")[0]
+        kind, protocols = SECTIONS[title]
+        rows = re.findall(r"^\| (`.*?) \| (always|may|filled in) \|", section, re.MULTILINE)
+        assert len(rows) == max(0, section.count("\n| ") - 1), title
+        filled = {word for names, mark in rows if mark == "filled in" for word in re.findall(r"`(\w+)`", names)}
+        # Of losses it is said once.
+        assert filled == (set() if title == "An adversarial loss" else FILLED_IN[kind])
+        for protocol in protocols:
+            for name in public(protocol):
+                assert f"`{name}" in section, f"{title}: {name}"
+        for names, _ in rows:
+            for name in re.findall(r"`(\w+)", names):
+                is_said = re.search(rf"\b{name}\b", source) or name == "forward"
+                assert is_said, f"{title}: {name} is not in contracts.py"
+
+
+def public(protocol: type) -> set[str]:
+    members = {*vars(protocol), *getattr(protocol, "__annotations__", {})}
+    return {name for name in members if not name.startswith("_")} | members & {"__len__", "__getitem__", "__iter__"}
 
 
 def test_the_example_of_a_registry_is_one(tmp_path: Path) -> None:

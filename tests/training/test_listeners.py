@@ -141,12 +141,17 @@ def test_one_that_sleeps_slows_nothing_down(listening: Any, monkeypatch: pytest.
     assert same(weights(run), weights(train(tiny(steps=40, val_every=40), name="again")))
 
 
-def test_the_examples_of_the_hooks_page_follow_a_run(listening: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def of_the_hooks_page(name: str) -> Any:
+    """Return a file of the page as a module."""
     page = (Path(__file__).parents[2] / "docs" / "hooks.md").read_text(encoding="utf-8")
-    diary = types.ModuleType("diary")
-    for block in re.findall(r"<!-- run -->\n```python\n(.*?)```", page, re.DOTALL):
-        exec(block, vars(diary))
-    listening(diary=make_hooks(diary))
+    module = types.ModuleType(name)
+    (code,) = re.findall(rf"<!-- file: mine/{name}.py -->\n```python\n(.*?)```", page, re.DOTALL)
+    exec(code, vars(module))
+    return module
+
+
+def test_the_examples_of_the_hooks_page_follow_a_run(listening: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    listening(diary=make_hooks(of_the_hooks_page("diary")))
     image = Objective.image
 
     def first(self: Objective, fake: Any, real: Any, *step: Any, **resting: Any) -> Any:
@@ -225,11 +230,7 @@ def test_the_listener_of_the_hooks_page_ends_a_run_that_no_longer_learns(
     listening: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     patiently(monkeypatch)
-    page = (Path(__file__).parents[2] / "docs" / "hooks.md").read_text(encoding="utf-8")
-    diary = types.ModuleType("diary")
-    for block in re.findall(r"<!-- run -->\n```python\n(.*?)```", page, re.DOTALL):
-        exec(block, vars(diary))
-    listening(patience=make_hooks(diary.Patience(validations=1)))
+    listening(patience=make_hooks(of_the_hooks_page("patience").Patience(validations=1)))
     run = train(tiny(steps=100, val_every=2, lr=1e-12), name="mine")
     assert run.info["reason"] == "the listener patience asked for it: no better for 1 validations"
 

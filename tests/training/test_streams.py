@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
-import types
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,7 +20,7 @@ from zoo.data.feed import batches
 from zoo.data.stream import Endless, StreamedCrops
 from zoo.photo import read_photo
 from zoo.registry import resolve
-from zoo.testing import check_dataset, registered
+from zoo.testing import registered
 from zoo.training import dry_run, resume
 from zoo.training.assembly import assemble, describe
 from zoo.training.batch_size import with_auto_batch
@@ -306,20 +304,6 @@ def test_extras_come_along_to_validation() -> None:
     images = validation_images(assemble(recipe(data="hints")))
     assert images.extras["given"].shape == (3, 1, 32, 32)
     assert images.extras["number"].flatten().tolist() == [1000, 1004, 1007]
-
-
-def test_the_data_sets_of_the_plugins_page_keep_their_contract_and_train() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")
-    module = types.ModuleType("page")
-    of_data_sets = page[page.index("### Data sets that know more") : page.index("### An augmentation")]
-    for block in re.findall(r"<!-- run -->\n```python\n(.*?)```", of_data_sets, re.DOTALL):
-        exec(block, vars(module))
-    for factory in (module.Hinted, module.Walk):
-        check_dataset(factory)
-        with registered() as add:
-            add("dataset", "theirs", factory)
-            whole = train(recipe(data="theirs", steps=4))
-            assert same(weights(whole), weights(resume(train(recipe(data="theirs", steps=2)), extend=True, steps=4)))
 
 
 def test_a_run_that_is_killed_while_it_writes_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:

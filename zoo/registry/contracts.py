@@ -294,8 +294,9 @@ class PhotoDataset(Protocol):
     A **clip** is (T, 3, H, W) in the place of a photograph, T the same for all of them: its frames are cropped and
     augmented alike. An extra of a clip may be (T, C, H, W).
 
-    Optional attributes: `fingerprint` (str, the same for the same photographs; kept in the model file) and
-    `left_out` (a list of `LeftOut`: files that were found and are not used).
+    Optional attributes: `fingerprint` (str, the same for the same photographs in every process; kept in the model
+    file), `left_out` (a list of `LeftOut`: files that were found and are not used) and `names` (a list of str: what
+    `zoo evaluate` calls each photograph).
     """
 
     def __len__(self) -> int:
