@@ -10,7 +10,7 @@ import shlex
 import shutil
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ from zoo import Recipe, UsageError, find_recipe, load_model, registry, train
 from zoo.cli.commands.run import _settings
 from zoo.cli.main import app
 from zoo.photo import Hint, read_photo
-from zoo.registry import contracts, resolve
+from zoo.registry import contracts, hookspecs, resolve
 from zoo.registry.contracts import FILLED_IN, KINDS, Kind
 from zoo.registry.offers import Component
 from zoo.registry.spec import parse
@@ -391,6 +391,35 @@ def test_generators_that_are_told_more_colour(mine: Path, photos: Path) -> None:
 def test_the_command_of_the_plugins_page_says_how_much_fits(mine: Path) -> None:
     assert CliRunner().invoke(app, ["fits", "1024"]).stdout == "341 photographs\n"
     assert CliRunner().invoke(app, ["fits", "8"]).exit_code == 2
+
+
+def test_every_hook_is_described_with_its_arguments() -> None:
+    text = (ROOT / "docs" / "hooks.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \[?`(zoo_\w+)`.*? \| (`.*?`) \|", text, re.MULTILINE)
+    hooks = {name: hook for name, hook in vars(hookspecs).items() if hasattr(hook, "zoo_spec")}
+    assert len(hooks) == 9
+    assert {name: re.findall(r"\w+", arguments) for name, arguments in rows} == {
+        name: list(inspect.signature(hook).parameters) for name, hook in hooks.items()
+    }
+    example = next(block.text for block in blocks(ROOT / "docs" / "hooks.md") if block.mark == "file: mine/diary.py")
+    assert set(re.findall(r"def (zoo_\w+)", example)) == hooks.keys() - hookspecs.OFFERS
+
+
+def test_every_method_of_register_is_described() -> None:
+    text = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)\((.*?)\)` \|", text, re.MULTILINE))
+    assert rows == {kind: arguments_of(getattr(hookspecs.Register, kind)) for kind in KINDS}
+
+
+def arguments_of(method: Callable[..., Any]) -> str:
+    """Without types: `name, target, *, summary, weight=1.0`."""
+    said: list[str] = []
+    for parameter in list(inspect.signature(method).parameters.values())[1:]:
+        if parameter.kind is parameter.KEYWORD_ONLY and "*" not in said:
+            said.append("*")
+        has_default = parameter.default is not parameter.empty
+        said.append(parameter.name + f"={parameter.default!r}".replace("'", '"') * has_default)
+    return ", ".join(said)
 
 
 # ------------------------------------------------------------------------------------------------- contracts
