@@ -275,7 +275,7 @@ def test_every_check_is_documented() -> None:
 
 @pytest.fixture(autouse=True)
 def _has_torch_already(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the command begin a copy of this process; `test_what_ends_the_process_…` has it begin one afresh."""
+    """Let the command begin a copy of this process; one test has it begin one afresh."""
     monkeypatch.setattr("zoo.testing.apart.multiprocessing", Forking())
 
 
@@ -396,17 +396,30 @@ def zoo_components(register):
 """
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(os.name != "posix", reason="says which signal it was")
-def test_what_ends_the_process_does_not_lose_the_report(tmp_path: Path) -> None:
+@pytest.fixture
+def ending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a plugin of trackers that end their process."""
     (tmp_path / "ending.py").write_text(ENDING)
-    checked = zoo_(
-        "--plugins-dir", tmp_path, "check", "ending", "--json", "--timeout", "10",
-        PYTHONPATH=str(Path(faulty.__file__).parent),
-    )  # fmt: skip
+    monkeypatch.setenv("ZOO_PLUGINS_DIR", "")  # to which the command adds
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_a_process_that_began_afresh_makes_the_checks(ending: Path) -> None:
+    checked = zoo_("--plugins-dir", ending, "check", "leaves", "--json", PYTHONPATH=str(Path(faulty.__file__).parent))
     assert checked.returncode == 1, checked.stderr
     assert "leaked" not in checked.stderr
     assert "farewell" in checked.stderr  # and not in the JSON
+    (report,) = json.loads(checked.stdout)
+    assert len(report["results"]) == 7
+    assert report["results"][-1]["message"] == "it ended the process with exit code 3"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="says which signal it was")
+def test_what_ends_the_process_does_not_lose_the_report(ending: Path) -> None:
+    checked = CliRunner().invoke(app, ["--plugins-dir", str(ending), "check", "ending", "--json", "--timeout", "5"])
+    assert checked.exit_code == 1, checked.output
     reports = {report["spec"]: report["results"] for report in json.loads(checked.stdout)}
     last = {spec: (results[-1]["check"], results[-1]["message"]) for spec, results in reports.items()}
     assert {spec: len(results) for spec, results in reports.items()} == {**dict.fromkeys(last, 7), "unmade": 6}
@@ -415,7 +428,7 @@ def test_what_ends_the_process_does_not_lose_the_report(tmp_path: Path) -> None:
         ("aborts", "whole run", "it ended the process by SIGABRT (sly.py, line ", ")"),
         ("leaves", "whole run", "it ended the process with exit code 3", ""),
         ("starved", "whole run", "it ended the process by SIGKILL, as the system does where memory runs out", ""),
-        ("endless", "whole run", "it did not end within 10 seconds (sly.py, line ", ")"),
+        ("endless", "whole run", "it did not end within 5 seconds (sly.py, line ", ")"),
         ("unmade", "tracker made", "it ended the process by SIGABRT (sly.py, line ", f"){alone}"),
         ("diary", "whole run", "follows a run and its resumption", ""),
     ):
