@@ -9,6 +9,11 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from copies import Copy, see
+from typer.testing import CliRunner
+
+from zoo.cli.main import app
+
 CRITIC = """
 from zoo import hookimpl
 
@@ -57,19 +62,18 @@ def zoo_(*words: str | Path, site: Path | None = None, **variables: str) -> subp
     return python("-m", "zoo", *words, site=site, **variables)
 
 
-_EACH = """
-import json, sys
-from typer.testing import CliRunner
-from zoo.cli.main import app
-results = [CliRunner().invoke(app, words, prog_name="zoo") for words in json.loads(sys.argv[1])]
-print(json.dumps([(result.exit_code, result.stdout, result.stderr) for result in results]))
-"""
-
-
 def zoo_each(*commands: Sequence[str | Path], site: Path | None = None) -> list[subprocess.CompletedProcess[str]]:
-    """Run one command of `zoo` after the other in one process, which imports torch only once."""
+    """Run one command of `zoo` after the other in one copy of this process, with what is installed in a folder."""
     words = [[str(word) for word in command] for command in commands]
-    done = python("-c", _EACH, json.dumps(words), site=site)
-    assert done.returncode == 0, done.stderr
-    answers = json.loads(done.stdout.splitlines()[-1])
+
+    def run() -> None:
+        if site:
+            see(site)
+        results = [CliRunner().invoke(app, each, prog_name="zoo") for each in words]
+        print(json.dumps([(result.exit_code, result.stdout, result.stderr) for result in results]))
+
+    done = Copy(run, COLUMNS="300", PYTHONPATH=str(site or ""))
+    said = done.wait()
+    assert done.poll() == 0, said
+    answers = json.loads(said.splitlines()[-1])
     return [subprocess.CompletedProcess(one, *answer) for one, answer in zip(words, answers, strict=True)]
