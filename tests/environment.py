@@ -4,36 +4,20 @@ from __future__ import annotations
 
 import os
 import shlex
+import site
 import subprocess
 import sysconfig
 import venv
 from collections.abc import Iterable
 from pathlib import Path
 
-import forking
+import pytest
+from copies import Copy, see
+
+from zoo.cli.main import app
 
 # Nothing is fetched: what a package needs to be built and to run is here.
 _PIP = "--no-deps --no-build-isolation --no-index --no-cache-dir --disable-pip-version-check --quiet"
-
-
-# Lines of `zoo …` and `pytest …`, in one process.
-_EACH = f"""{Path(forking.__file__).read_text(encoding="utf-8")}
-import shlex, sys
-import pytest
-import zoo.testing.apart
-from zoo.cli.main import app
-
-zoo.testing.apart.multiprocessing = Forking()
-
-for line in sys.argv[1:]:
-    command, *words = shlex.split(line)
-    if command == "pytest":
-        failed = pytest.main(["-q", "-p", "no:cacheprovider", *words])
-    else:
-        failed = app(words, prog_name=command, standalone_mode=False)
-    if failed:
-        raise SystemExit(f"{{line}}: exit code {{failed}}")
-"""
 
 
 class Environment:
@@ -42,11 +26,11 @@ class Environment:
     def __init__(self, folder: Path) -> None:
         venv.create(folder, symlinks=True)
         self.bin = folder / "bin"
-        (site,) = folder.glob("lib/python*/site-packages")
+        (self.site,) = folder.glob("lib/python*/site-packages")
         shown = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
         # Not the folders alone: what is installed there as editable is in .pth files of theirs.
         lines = [f"import site; site.addsitedir({path!r})" for path in sorted(shown)]
-        (site / "shown.pth").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        (self.site / "shown.pth").write_text("\n".join(lines) + "\n", encoding="utf-8")
         for name, words in (
             ("pip", f'-m pip "$@" {_PIP}'),
             ("zoo", '-m zoo "$@"'),
@@ -70,5 +54,22 @@ class Environment:
         return done.stdout
 
     def run_together(self, lines: Iterable[str], folder: Path) -> str:
-        """Do as `run` with lines of `zoo …` and `pytest …`, in one process: importing torch for each takes seconds."""
-        return self.run(shlex.join(["python", "-c", _EACH, *lines]), folder)
+        """Do as `run` with lines of `zoo …` and `pytest …`, in one copy of this process, which has imported torch."""
+
+        def run() -> None:
+            os.chdir(folder)
+            site.addsitedir(str(self.site))
+            see(self.site)
+            for line in lines:
+                command, *words = shlex.split(line)
+                if command == "pytest":
+                    failed = pytest.main(["-q", "-p", "no:cacheprovider", *words])
+                else:
+                    failed = app(words, prog_name=command, standalone_mode=False)
+                if failed:
+                    raise SystemExit(f"{line}: exit code {failed}")
+
+        done = Copy(run)
+        said = done.wait()
+        assert done.poll() == 0, said
+        return said
