@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 import torch
+from copies import Copy, zoo_copy
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
@@ -448,17 +449,11 @@ def test_files_that_are_no_models(photos: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_stopped_saves_and_goes_on(photos: Path, number: signal.Signals) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "zoo", *TINY, "--data", "photos/", "--name", "mine", "--steps", "100000"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    process = zoo_copy(*TINY, "--data", "photos/", "--name", "mine", "--steps", "100000")
     wait_until(lambda: Path("runs/mine/metrics.jsonl").exists(), process)
-    process.send_signal(number)
-    output = process.communicate(timeout=300)[0]
-    assert process.returncode == INTERRUPTED
+    os.kill(process.pid, number)
+    output = process.wait()
+    assert process.poll() == INTERRUPTED
     assert "Traceback" not in output
     assert "interrupted: runs/mine" in output
     assert "zoo resume runs/mine" in output
@@ -480,9 +475,9 @@ def test_a_run_goes_on_when_nobody_reads_its_output(photos: Path) -> None:
     wait_until(lambda: Run("runs/unet-shallow-1").info["state"] == "finished")
 
 
-def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
+def wait_until(condition: Callable[[], bool], process: Copy | None = None) -> None:
     end = time.monotonic() + 300
     while not condition():
         assert time.monotonic() < end, "it takes too long"
-        assert process is None or process.poll() is None, process.communicate()
+        assert process is None or process.poll() is None, process.wait()
         time.sleep(0.05)

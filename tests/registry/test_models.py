@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import sites
 import torch
-from sites import zoo_, zoo_each
+from forking import Forking
+from sites import zoo_each
 from tiny import tiny, weights
 from typer.testing import CliRunner
 from zoo_models import plugin as shipped
@@ -300,8 +301,9 @@ def test_a_card_shows_what_the_file_and_its_author_say(calm: Callable[..., Path]
     assert "model calm is made already: it has no options" in refused.stderr
 
 
-def test_a_model_can_be_checked(calm: Callable[..., Path], trained: Run) -> None:
+def test_a_model_can_be_checked(calm: Callable[..., Path], trained: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = calm()
+    monkeypatch.setattr("zoo.testing.apart.multiprocessing", Forking())
     done = CliRunner().invoke(app, ["check", "calm", "--json"])
     verdicts = {row["check"]: row["verdict"] for report in json.loads(done.stdout) for row in report["results"]}
     assert done.exit_code == 0
@@ -350,7 +352,7 @@ def test_somebody_elses_package_ships_a_model(tmp_path: Path, photos: Path) -> N
     install("zoo-tiny")
     parts = "--gen tiny-gen:width=4 --critic tiny-critic --loss tiny-mean+tiny-wgan --data tiny-stripes:length=6"
     small = [*parts.split(), *WORDS[2:], "--size", "16", "--steps", "2"]
-    made = zoo_("run", *small, "--name", "theirs", site=site)
+    (made,) = zoo_each(["run", *small, "--name", "theirs"], site=site)
     assert made.returncode == 0, made.stderr
     weights = tmp_path / "source" / "zoo-tiny-model" / "zoo_tiny_model" / "weights"
     for name in ("model.safetensors", "critic.safetensors"):
