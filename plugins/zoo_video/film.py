@@ -155,8 +155,10 @@ def opened(path: Path) -> Iterator[InputContainer]:
     if not path.is_file():
         raise UsageError(f"there is no film {path}" if not path.exists() else f"{path} is not a file")
     try:
+        # What is no text must not keep a film from being opened. PyAV 19 takes it as it is, and cannot be told.
+        told: Any = {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "replace"}
         # An absolute path is never taken for an address.
-        container = av.open(str(path.absolute()), metadata_errors="replace")
+        container = av.open(str(path.absolute()), **told)
     except av.FFmpegError as error:
         raise ZooError(f"{path} cannot be read as a film: {in_words(error)}") from error
     with container:
