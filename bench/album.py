@@ -45,7 +45,7 @@ def work(how: str, folder: Path, out: Path, format: str) -> dict[str, float]:
     model = load_model("natural", "cpu")
     jobs = plan([folder], out, format)
     out.mkdir()
-    start = time.perf_counter()
+    start, before = time.perf_counter(), time.process_time()
     if how == "album":
         failed = [outcome.error for outcome in colorize_all(model, jobs, ledger=Ledger(out)) if outcome.error]
         assert not failed, failed[0]
@@ -55,7 +55,12 @@ def work(how: str, folder: Path, out: Path, format: str) -> dict[str, float]:
             rgb = model.colorize(photo, bits=photo.bits)
             save_photo(job.target, rgb, notes=photo.notes, stored=photo.stored, mark=model.mark)
     seconds = time.perf_counter() - start
-    return {"rate": len(jobs) / seconds, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return {
+        "rate": len(jobs) / seconds,
+        "cpu": (time.process_time() - before) / len(jobs),  # which a busy machine changes less
+        "peak": used.ru_maxrss / 2**20,
+    }
 
 
 def main() -> None:
@@ -82,7 +87,8 @@ def main() -> None:
                 found = json.loads(run.stdout)
                 shutil.rmtree(out)
                 print(
-                    f"{count} of {name:18} {how:14} {found['rate']:7.2f} photographs/s   peak {found['peak']:.2f} GiB",
+                    f"{count} of {name:18} {how:14} {found['rate']:7.2f} photographs/s   "
+                    f"{found['cpu'] * 1000:7.0f} ms of CPU each   peak {found['peak']:.2f} GiB",
                     flush=True,
                 )
             shutil.rmtree(folder)

@@ -278,6 +278,21 @@ def test_names_that_would_collide_keep_their_suffix(photos: Path, model: Path) -
     assert hashes(Path("out")).keys() == {".zoo-album.jsonl", "00.png.png", "00.jpg.png", "01.png"}
 
 
+def test_formats_parts_and_proofs(photos: Path, model: Path) -> None:
+    for shard in ("1/2", "2/2"):
+        result = zoo_("colorize", photos, "-m", model, "-o", "out", "--format", "tiff", "--shard", shard, "--proof")
+        assert result.exit_code == 0, result.output
+    assert len(list(Path("out").glob("*.tif"))) == 12
+    assert [path.name for path in sorted(Path("out").glob("*.jpg"))] == ["zoo-proof-1.jpg", "zoo-proof-2.jpg"]
+    result = zoo_("colorize", photos, "-m", model, "-o", "out", "--format", "tiff")
+    assert result.exit_code == 0, result.output
+    assert "0 coloured in out, 12 done before, 0 failed" in result.stdout
+    result = zoo_("colorize", photos / "00.png", "-m", model, "-o", "one.jpg")
+    assert result.exit_code == 0, result.output
+    assert "one.jpg" in result.stdout
+    assert read_photo("one.jpg").stored.format == "JPEG"
+
+
 def test_results_are_replaced_only_when_told(photos: Path, model: Path) -> None:
     Path("out").mkdir()
     Path("out/00.png").write_bytes(b"precious")

@@ -7,6 +7,7 @@ import subprocess
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from pictures import GREY, saved
@@ -190,6 +191,24 @@ def test_what_follows_a_page_and_is_none_is_passed_over(tmp_path: Path) -> None:
         path.write_bytes(data)
         assert count_pages(path) == 1
         assert read_photo(path).width == 30
+
+
+def test_heic_photographs(tmp_path: Path) -> None:
+    heif = pytest.importorskip("pillow_heif", reason="pillow-heif is not installed")
+    heif.register_heif_opener()
+    path = saved(tmp_path / "a.heic", np.dstack([GREY] * 3), xmp=XMP, quality=90)
+    photo = read_photo(path)
+    assert (photo.width, photo.height, photo.stored.format) == (20, 30, "HEIF")  # its XMP says that it is turned
+    assert photo.notes.xmp == XMP
+
+
+def test_what_heic_photographs_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoo.photo.reading.photo_formats", lambda: ("PNG",))
+    monkeypatch.setattr("zoo.photo.opening.photo_formats", lambda: ("PNG",))
+    for name, advice in (("a.heic", "pip install pillow-heif"), ("a.avif", "Pillow 11.3 or a newer one")):
+        (tmp_path / name).write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0")
+        with pytest.raises(PhotoError, match=advice):
+            read_photo(tmp_path / name)
 
 
 @pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
