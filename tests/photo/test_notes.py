@@ -199,7 +199,7 @@ def test_heic_photographs(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.heic", np.dstack([GREY] * 3), xmp=XMP, quality=90)
     photo = read_photo(path)
     assert (photo.width, photo.height, photo.stored.format) == (20, 30, "HEIF")  # its XMP says that it is turned
-    assert photo.notes.xmp == XMP
+    assert b"my:note" in (photo.notes.xmp or b"")
 
 
 def test_what_heic_photographs_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
