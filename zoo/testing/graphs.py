@@ -26,7 +26,8 @@ class Graphs:
     @property
     def alive(self) -> int:
         """Of how many calls somebody keeps a graph alive."""
-        gc.collect()
+        if any(mark() is not None for _, mark in self._marks):
+            gc.collect()  # they may only refer to one another; it takes longer than most checks
         return len({call for call, mark in self._marks if mark() is not None})
 
 
