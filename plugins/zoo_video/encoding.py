@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from zoo_video.film import Film
 
 _X264 = {"crf": "16", "preset": "medium", "mbtree": "0"}
-"""16 is where few see a difference. With mbtree, the same frames became other bits in another process: a film that is gone
-on with would not be the same."""
+"""16 is where few see a difference. With mbtree, the same frames became other bits in another process: a film that was
+ended in between would not come out the same."""
 _FFV1 = {"level": "3", "slicecrc": "1"}
 """What archives ask for: a checksum in every slice."""
 
