@@ -5,6 +5,7 @@ What only a new process shows has tests of its own: what it imports, and where f
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import sys
@@ -36,7 +37,10 @@ class Copy:
     """
 
     def __init__(self, function: Callable[..., object], *args: Any, **variables: str) -> None:
-        self._output = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
+        # What every run imports, with its first optimizer for one: here, and not in each copy.
+        for name in ("torch._dynamo", "zoo.training"):
+            importlib.import_module(name)
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = _FORK.Process(target=self._begin, args=(function, args, variables))
         self._process.start()
         assert self._process.pid
@@ -57,6 +61,11 @@ class Copy:
         """Return its exit code; None while it runs."""
         return self._process.exitcode
 
+    def said(self) -> str:
+        """Return what it has said up to now."""
+        # Not by `read`: where the file is read is where the copy writes.
+        return os.pread(self._output.fileno(), os.fstat(self._output.fileno()).st_size, 0).decode(errors="replace")
+
     def wait(self, timeout: float = 300) -> str:
         """Wait for its end, and return what it said. What does not end is killed, and an error."""
         self._process.join(timeout)
@@ -64,8 +73,7 @@ class Copy:
         if not ended:
             self._process.kill()
             self._process.join()
-        self._output.seek(0)
-        said = self._output.read()
+        said = self.said()
         self._output.close()
         assert ended, f"it takes too long\n{said}"
         return said

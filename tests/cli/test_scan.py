@@ -5,31 +5,17 @@ from __future__ import annotations
 import io
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
+import copies
 import pytest
+import zoo_datasets.folder
 from rich.console import Console
 
 import zoo.cli.scan_bar
 from zoo.cli.scan_bar import ScanBar
-
-STUCK = """
-import time
-import zoo.cli.scan_bar, zoo_datasets.folder
-
-def judge(root, file, judge=zoo_datasets.folder._judge):
-    if file.path > "06":
-        time.sleep(30)
-    return judge(root, file)
-
-zoo_datasets.folder._judge = judge
-zoo.cli.scan_bar._PRINTED_EVERY = zoo.cli.scan_bar._AT_ONCE = 0.0
-from zoo.cli.main import app
-app()
-"""
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
@@ -38,21 +24,29 @@ app()
     [pytest.param(signal.SIGINT, (), id="SIGINT"), pytest.param(signal.SIGTERM, ("--dry-run",), id="SIGTERM, dry run")],
 )
 def test_a_signal_ends_it_at_once(number: signal.Signals, words: tuple[str, ...], photos: Path) -> None:
-    command = [sys.executable, "-c", STUCK, "run", "--data", str(photos), "--device", "cpu", *words]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as zoo:
-        assert zoo.stdout is not None
-        lines = []
-        while not (lines and lines[-1].startswith("photographs: 6 of 12")):
-            lines.append(zoo.stdout.readline())
-            assert lines[-1], zoo.communicate()
-        start = time.monotonic()
-        zoo.send_signal(number)
-        _, errors = zoo.communicate(timeout=20)
+    judge = zoo_datasets.folder._judge
+
+    def stuck(root: Path, file: zoo_datasets.folder.File) -> object:
+        if file.path > "06":
+            time.sleep(30)
+        return judge(root, file)
+
+    def run() -> None:
+        zoo_datasets.folder._judge = stuck
+        zoo.cli.scan_bar._PRINTED_EVERY = zoo.cli.scan_bar._AT_ONCE = 0.0
+        copies.zoo("run", "--data", str(photos), "--device", "cpu", *words)
+
+    started = copies.Copy(run)
+    while "photographs: 6 of 12" not in started.said():
+        assert started.poll() is None, started.wait()
+        time.sleep(0.02)
+    start = time.monotonic()
+    os.kill(started.pid, number)
+    lines = started.wait(20).splitlines()
     assert time.monotonic() - start < 5
-    assert zoo.returncode == 130
-    assert errors == "interrupted\n"
-    assert "photographs: 12 found\n" in lines
+    assert started.poll() == 130
+    assert lines[-1] == "interrupted"
+    assert "photographs: 12 found" in lines
     assert not Path("runs").exists()
 
 
