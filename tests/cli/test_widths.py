@@ -182,6 +182,6 @@ def test_an_album_says_the_numbers_first(capsys: pytest.CaptureFixture[str], mon
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "40")
     target = Path("coloured/a folder with a long name/photograph.png")
-    assert print_album([Outcome(Job(Path("photograph.jpg"), target), 12.3, 12345, 6789)], 1000, Path("coloured")) == 0
-    text = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
-    assert text.startswith(f"1/1000 12345×6789, 12.3 s  {target}\n")
+    assert print_album([Outcome(Job(Path("photograph.jpg"), target), 12.3, 12345, 6789)], 1, Path("coloured")) == 0
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().out)
+    assert re.search(f"^12345×6789, 12.3 s  {target}$", text, re.MULTILINE)
