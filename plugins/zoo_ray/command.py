@@ -12,8 +12,11 @@ from zoo.cli.completion import model_sources
 
 
 def colorize_ray(
-    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO|FOLDER", help="Photographs, and folders of them.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the coloured photographs.")],
+    photos: Annotated[
+        list[str],
+        typer.Argument(metavar="PHOTO|FOLDER", help="Photographs, and folders of them; or addresses, as s3://a/b."),
+    ],
+    out: Annotated[str, typer.Option("--out", "-o", help="Folder for the coloured photographs, or its address.")],
     model: Annotated[
         str | None,
         typer.Option("--model", "-m", autocompletion=model_sources, help="A model's name, a file or a run's folder."),
@@ -37,14 +40,16 @@ def colorize_ray(
     from zoo.cli.terminal import print_album
     from zoo.colorize.album import plan
     from zoo.registry import find_model
+    from zoo_ray.addresses import is_address, plan_far
 
-    jobs = plan(photos, out, format)
+    far = any(is_address(place) for place in (*photos, out))
+    jobs = plan_far(photos, out, format) if far else plan([Path(photo) for photo in photos], Path(out), format)
     found = find_model(model)
     if model is None:
         typer.echo(f"model: {found}", err=True)
     outcomes = spread(
-        found, jobs, out, overwrite=overwrite, size=size, saturation=saturation, seed=seed, address=address,
-        workers=workers,
+        found, jobs, out if far else Path(out), overwrite=overwrite, size=size, saturation=saturation, seed=seed,
+        address=address, workers=workers,
     )  # fmt: skip
     if print_album(outcomes, len(jobs), out):
         raise typer.Exit(1)

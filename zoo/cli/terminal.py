@@ -227,7 +227,7 @@ def print_model(component: Component) -> None:
         console.print(f"\n{escape(card.read_text(encoding='utf-8', errors='replace').strip())}")
 
 
-def print_album(outcomes: Iterable[Outcome], total: int, out: Path) -> int:
+def print_album(outcomes: Iterable[Outcome], total: int, out: Path | str) -> int:
     """Say what becomes of each photograph, and at the end of all; return how many failed."""
     console, errors = make_console(), make_console(stderr=True)
     start = time.monotonic()

@@ -93,24 +93,20 @@ def plan(photos: Iterable[Path], out: Path, format: str | None = None) -> list[J
     photos = list(photos)
     if missing := [photo for photo in photos if not photo.exists()]:
         raise UsageError(f"there is no file or folder {missing[0]}")
-    if format is not None and format not in FORMATS:
-        raise UsageError(f"--format {format}: choose one of {', '.join(FORMATS)}")
+    _check_format(format)
     found = find_photos(photos)
     if not found:
         raise UsageError(f"no photographs in {', '.join(str(photo) for photo in photos)}")
     if _is_one_file(photos, out, format):
-        out, found = out.parent, [(found[0][0], Path(out.name))]
-        plain = [Path(relative) for _, relative in found]
+        out, paths = out.parent, [Path(out.name)]
+        found = [(found[0][0], paths[0])]
     else:
         if file := next((path for path in (out, *out.parents) if path.exists() and not path.is_dir()), None):
             raise UsageError(f"-o {out}: {file} is a file; give a folder")
-        plain = [relative.with_suffix(_suffix(relative, format)) for _, relative in found]
-    taken = Counter(str(path).lower() for path in plain)
+        paths = name_results([relative for _, relative in found], format)
     jobs = list[Job]()
-    for (source, relative), path in zip(found, plain, strict=True):
-        if taken[str(path).lower()] > 1:
-            path = relative.with_name(relative.name + path.suffix)
-        jobs += _jobs(source, out / path, relative.as_posix())
+    for (source, relative), path in zip(found, paths, strict=True):
+        jobs += jobs_of(source, out / path, relative.as_posix())
     originals = {os.path.realpath(job.source) for job in jobs}
     for job in jobs:
         if os.path.realpath(job.target) in originals:
@@ -125,6 +121,28 @@ def plan(photos: Iterable[Path], out: Path, format: str | None = None) -> list[J
     if twice:
         raise UsageError(f"two photographs would both become {twice[0]}; colour them into folders of their own")
     return jobs
+
+
+def name_results(photos: Sequence[Path], format: str | None = None) -> list[Path]:
+    """Name what becomes of photographs, in their order, as `plan` does.
+
+    Args:
+        photos: their paths below the album.
+        format: one of `FORMATS`; PNG where nothing is said.
+
+    Returns:
+        Paths below the folder of results.
+
+    Raises:
+        UsageError: there is no such format.
+    """
+    _check_format(format)
+    plain = [photo.with_suffix(_suffix(photo, format)) for photo in photos]
+    taken = Counter(str(path).lower() for path in plain)
+    return [
+        path if taken[str(path).lower()] == 1 else photo.with_name(photo.name + path.suffix)
+        for photo, path in zip(photos, plain, strict=True)
+    ]
 
 
 def take_shard(jobs: Iterable[Job], shard: str) -> list[Job]:
@@ -164,6 +182,11 @@ def _is_one_file(photos: Sequence[Path], out: Path, format: str | None) -> bool:
     return True
 
 
+def _check_format(format: str | None) -> None:
+    if format is not None and format not in FORMATS:
+        raise UsageError(f"--format {format}: choose one of {', '.join(FORMATS)}")
+
+
 def _suffix(original: Path, format: str | None) -> str:
     if format != "same":
         return FORMATS[format or "png"]
@@ -172,8 +195,8 @@ def _suffix(original: Path, format: str | None) -> str:
     return original.suffix if original.suffix.lower() in SAVED_SUFFIXES else ".png"
 
 
-def _jobs(source: Path, target: Path, name: str) -> list[Job]:
-    """Plan a photograph: one job, or one for each page that needs a file of its own."""
+def jobs_of(source: Path, target: Path, name: str) -> list[Job]:
+    """Plan a photograph that is there: one job, or one for each page that needs a file of its own."""
     pages = 1
     if source.suffix.lower() in _PAGED and target.suffix.lower() not in _PAGED:
         with suppress(PhotoError):  # reading it will say so

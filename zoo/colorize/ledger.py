@@ -7,7 +7,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from operator import itemgetter
@@ -17,6 +17,8 @@ from typing import Any
 from zoo.files import sha256_of
 
 _STEM, _SUFFIX = ".zoo-album", ".jsonl"
+LEDGERS = f"{_STEM}*{_SUFFIX}"
+"""What the files are called, one or several in a folder."""
 
 
 @dataclass(frozen=True)
@@ -38,19 +40,22 @@ class Ledger:
     write into one folder: each has a file of its own, and all read all of them.
     """
 
-    def __init__(self, folder: Path, part: str = "") -> None:
+    def __init__(self, folder: Path, part: str = "", digest: Callable[[Path], str] = sha256_of) -> None:
         """Read what is known.
 
         Args:
             folder: that of the results.
             part: the name of this process's file among others'.
+            digest: the SHA-256 of a result that is there, for results whose contents are elsewhere.
         """
         self.folder = folder
-        self._file = folder / f"{_STEM}{part and '-'}{part}{_SUFFIX}"
+        self.file = folder / f"{_STEM}{part and '-'}{part}{_SUFFIX}"
+        """This process's own."""
+        self._digest = digest
         self._lock = threading.Lock()
         self._known: dict[str, list[dict[str, Any]]] = {}
         self._descriptor: int | None = None
-        for file in sorted(folder.glob(f"{_STEM}*{_SUFFIX}")):
+        for file in sorted(folder.glob(LEDGERS)):
             self._read(file)
         for lines in self._known.values():
             lines.sort(key=itemgetter("at"))
@@ -71,7 +76,7 @@ class Ledger:
             return False
         if exactly is None and not older:
             return True  # somebody may have retouched it since
-        found = sha256_of(target)
+        found = self._digest(target)
         if exactly is None:  # one that was to be replaced when the process was killed?
             return line.get("result") == found or all(old.get("result") != found for old in older)
         return line.get("zoo") == exactly and line.get("result") == found
@@ -116,7 +121,7 @@ class Ledger:
     def _opened(self) -> int:
         # Like results, it is never written through a link that somebody put in its place.
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-        descriptor = os.open(self._file, flags, 0o666)
+        descriptor = os.open(self.file, flags, 0o666)
         size = os.lseek(descriptor, 0, os.SEEK_END)
         if size:
             os.lseek(descriptor, size - 1, os.SEEK_SET)
