@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from importlib import import_module
 from pathlib import Path
@@ -191,22 +191,18 @@ def colorize_far(
                 number = places[outcome.job]
                 problem = future.result()
                 problem = problem and problem.replace(str(outcome.job.source), jobs[number].address)
-                pieces[number].append(
-                    Outcome(
-                        jobs[number], outcome.seconds, outcome.width, outcome.height, problem, outcome.skipped,
-                        outcome.pages,
-                    )
-                )  # fmt: skip
+                pieces[number].append(replace(outcome, job=jobs[number], error=problem))
     return [_together(some) for some in pieces]
 
 
 def _together(pages: Sequence[Outcome]) -> Outcome:
-    last = pages[-1]
-    problem = next((page.error for page in pages if page.error), None)
-    return Outcome(
-        last.job, sum(page.seconds for page in pages), last.width, last.height, problem,
-        all(page.skipped for page in pages), sum(page.pages for page in pages),
-    )  # fmt: skip
+    return replace(
+        pages[-1],
+        seconds=sum(page.seconds for page in pages),
+        error=next((page.error for page in pages if page.error), None),
+        skipped=all(page.skipped for page in pages),
+        pages=sum(page.pages for page in pages),
+    )
 
 
 def _listed(photo: str) -> Iterator[tuple[str, Path]]:
