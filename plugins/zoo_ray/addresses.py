@@ -151,7 +151,9 @@ def colorize_far(
             theirs.get_file(path, str(source))
             planned = jobs_of(source, results / job.target, job.name)
             for one in planned:
-                if store.exists(there(one.target)):
+                # Not `exists`, which takes a store that does not answer for a no.
+                with _naming(f"cannot see whether {shown(one.target)} is there"), suppress(FileNotFoundError):
+                    store.info(there(one.target))
                     one.target.parent.mkdir(parents=True, exist_ok=True)
                     one.target.touch()  # that it is there; what is in it, `digest` fetches where it matters
             return planned
@@ -179,6 +181,7 @@ def colorize_far(
                         planned = future.result()
                     except Exception as error:  # likewise
                         why = f"cannot read {jobs[number].address}: {one_line(error)}"
+                        why = str(error) if isinstance(error, ZooError) else why
                         pieces[number].append(Outcome(jobs[number], 0.0, error=why))
                         continue
                     places.update(dict.fromkeys(planned, number))

@@ -207,6 +207,27 @@ def test_a_result_that_cannot_be_sent_or_fetched_is_that_photographs_failure(
         assert sorted(results(f"{root}/out")) == ["0.png"]
 
 
+def test_where_it_cannot_be_seen_whether_a_result_is_there_nothing_is_written(
+    model: Model, root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(f"{root}/album/0.jpg", jpeg())
+    put(f"{root}/out/0.png", b"somebody's")
+    jobs = plan_far([f"{root}/album"], f"{root}/out")
+    store = type(fsspec.url_to_fs(root)[0])
+    whole = store.info
+
+    def info(self: Any, path: str, **more: Any) -> Any:
+        if path.endswith("0.png"):
+            raise PermissionError("not you")
+        return whole(self, path, **more)
+
+    monkeypatch.setattr(store, "info", info)
+    outcomes = colorize_far(model, jobs, f"{root}/out", {}, [], "1")
+    monkeypatch.undo()
+    assert outcomes[0].error == f"cannot see whether {root}/out/0.png is there: PermissionError: not you"
+    assert results(f"{root}/out") == {"0.png": b"somebody's"}
+
+
 def test_originals_and_unreachable_places_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("b.tif", "b-1.png", "b-1.jpg"):  # b.png is none of them, but its pages would be
         put(f"memory://there/{name}", jpeg())
