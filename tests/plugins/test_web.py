@@ -67,7 +67,8 @@ def wait_for(condition: Callable[[], object]) -> None:
 
 
 def left(server: Web) -> list[Path]:
-    return list(server.folder.rglob("*"))
+    # What goes while it is looked at is not there, other than for rglob.
+    return [Path(folder, name) for folder, folders, files in os.walk(server.folder) for name in folders + files]
 
 
 # ------------------------------------------------------------------------------------------------- colours
