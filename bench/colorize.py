@@ -14,7 +14,8 @@ from pathlib import Path
 from common import machine, make_photographs
 
 from zoo import Recipe, registry
-from zoo.colorize.album import colorize_all, plan
+from zoo.colorize.album import colorize_all
+from zoo.colorize.planning import plan
 from zoo.model import load_model, save_model
 from zoo.photo import read_photo, save_photo
 from zoo.registry import resolve

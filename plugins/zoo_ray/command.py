@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from zoo.cli.arguments import Saturation, SizeSeen
-from zoo.cli.completion import model_sources
+from zoo.cli.arguments import Format, Model, Saturation, Seed, SizeSeen
 
 
 def colorize_ray(
@@ -17,17 +16,12 @@ def colorize_ray(
         typer.Argument(metavar="PHOTO|FOLDER", help="Photographs, and folders of them; or addresses, as s3://a/b."),
     ],
     out: Annotated[str, typer.Option("--out", "-o", help="Folder for the coloured photographs, or its address.")],
-    model: Annotated[
-        str | None,
-        typer.Option("--model", "-m", autocompletion=model_sources, help="A model's name, a file or a run's folder."),
-    ] = None,
-    format: Annotated[
-        str | None, typer.Option("--format", metavar="FORMAT", help="png, tiff, jpeg, webp, or same: the original's.")
-    ] = None,
+    model: Model = None,
+    format: Format = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")] = False,
     size: SizeSeen = None,
     saturation: Saturation = 1.0,
-    seed: Annotated[int, typer.Option(help="Of models that draw noise: another one, other colours.", min=0)] = 0,
+    seed: Seed = 0,
     address: Annotated[
         str | None, typer.Option(help="Of Ray's head node, or auto; without it, Ray is started here.")
     ] = None,
@@ -38,7 +32,7 @@ def colorize_ray(
 
     check_installed()
     from zoo.cli.terminal import print_album
-    from zoo.colorize.album import plan
+    from zoo.colorize.planning import plan
     from zoo.registry import find_model
     from zoo_ray.addresses import is_address, plan_far
 

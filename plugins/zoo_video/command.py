@@ -7,22 +7,13 @@ from typing import Annotated
 
 import typer
 
-from zoo.cli.arguments import Device, Saturation, SizeSeen
-from zoo.cli.completion import model_sources
+from zoo.cli.arguments import Device, Model, Saturation, SizeSeen
 
 
 def video(
     film: Annotated[Path, typer.Argument(metavar="FILM", help="The film.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The coloured film: .mkv, .mp4, .m4v or .mov.")],
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            "-m",
-            autocompletion=model_sources,
-            help="A model's name, a file, a run's folder or hf://owner/repository.",
-        ),
-    ] = None,
+    model: Model = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the result if it is there, and what was begun otherwise.")
     ] = False,

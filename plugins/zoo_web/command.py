@@ -6,20 +6,11 @@ from typing import Annotated
 
 import typer
 
-from zoo.cli.arguments import Device
-from zoo.cli.completion import model_sources
+from zoo.cli.arguments import Device, Model
 
 
 def web(
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            "-m",
-            autocompletion=model_sources,
-            help="The model that the page begins with: a name, a file, a run's folder or hf://owner/repository.",
-        ),
-    ] = None,
+    model: Model = None,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is every one.")] = "127.0.0.1",
     port: Annotated[
         int | None,

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from zoo.cli.main import app
 from zoo.cli.runs_table import read_all, runs_table
 from zoo.cli.terminal import Display
-from zoo.colorize.album import Job, Outcome
+from zoo.colorize.album import Outcome
+from zoo.colorize.planning import Job
 from zoo.events import Status
 from zoo.recipe import Recipe
 from zoo.run import Run

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from zoo import Recipe, UsageError, registry
 from zoo.colorize import album
-from zoo.colorize.album import Job, Outcome, colorize_all, plan
+from zoo.colorize.album import Outcome, colorize_all
+from zoo.colorize.planning import Job, plan
 from zoo.model import Model
 from zoo.photo import read_photo, read_rgb
 

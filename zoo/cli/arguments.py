@@ -16,6 +16,24 @@ Models = Annotated[
         help="Models: names, files, folders of runs or hf://owner/repository.",
     ),
 ]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        autocompletion=model_sources,
+        help="A model's name, a file, a run's folder or hf://owner/repository.",
+    ),
+]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="FORMAT",
+        autocompletion=lambda: ["png", "tiff", "jpeg", "webp", "same"],
+        help="png, tiff, jpeg, webp, or same: the original's. PNG by default.",
+    ),
+]
 SizeSeen = Annotated[
     int | None,
     typer.Option(help="Short side that a model sees, in pixels; by default the one it learned at.", min=16),

@@ -14,7 +14,8 @@ from zoo.errors import PhotoError
 from zoo.photo import read_rgb
 
 if TYPE_CHECKING:
-    from zoo.colorize.album import Job, Outcome
+    from zoo.colorize.album import Outcome
+    from zoo.colorize.planning import Job
 
 _SIDE, _LABEL, _GAP = 280, 22, 10
 _COLUMNS, _ROWS = 2, 6

@@ -7,32 +7,15 @@ from typing import Annotated
 
 import typer
 
-from zoo.cli.arguments import Device, Extras, Saturation, Seed, SizeSeen
-from zoo.cli.completion import model_sources
+from zoo.cli.arguments import Device, Extras, Format, Model, Saturation, Seed, SizeSeen
 
 
 def colorize(
     photos: Annotated[list[Path], typer.Argument(metavar="PHOTO|FOLDER", help="Photographs, and folders of them.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the coloured ones; of a single one, its file.")],
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            "-m",
-            autocompletion=model_sources,
-            help="A model's name, a file, a run's folder or hf://owner/repository.",
-        ),
-    ] = None,
+    model: Model = None,
     last: Annotated[bool, typer.Option("--last", help="Of a run, its newest model instead of its best one.")] = False,
-    format: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            metavar="FORMAT",
-            autocompletion=lambda: ["png", "tiff", "jpeg", "webp", "same"],
-            help="png, tiff, jpeg, webp, or same: the original's. PNG by default.",
-        ),
-    ] = None,
+    format: Format = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")] = False,
     size: SizeSeen = None,
     saturation: Saturation = 1.0,
@@ -54,7 +37,7 @@ def colorize(
 ) -> None:
     """Colour photographs at their own size. The originals stay as they are. What was coloured before is skipped."""
     from zoo.cli.terminal import print_album
-    from zoo.colorize.album import plan, take_shard
+    from zoo.colorize.planning import plan, take_shard
 
     jobs = plan(photos, out, format)
     from zoo.colorize.album import colorize_all
