@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import torch
 
 from zoo.errors import UsageError, ZooError
+from zoo.tensors import read_pickled
 
 TIMEOUT = 5.0
 
@@ -135,7 +136,7 @@ def fetch_for_timm(source: Any, *, what: str, instead: str) -> dict[str, Any]:
     if file.suffix in {".safetensors", ".npz"}:
         return {"file": str(file), "custom_load": file.suffix == ".npz"}
     # Given the file, some versions of timm run whatever code is pickled in it.
-    return {"state_dict": torch.load(file, map_location="cpu", weights_only=True)}
+    return {"state_dict": read_pickled(file)}
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from zoo.errors import ZooError
 from zoo.files import explain_os_error, replacing
-from zoo.tensors import save_tensors
+from zoo.tensors import read_pickled, save_tensors
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,7 @@ def read_packaged(weights: PackagedWeights, *, what: str, instead: str) -> Mappi
             f"{file} does not hold {what}: its contents are not those that zoo knows. "
             f"{install.replace('install', 'install --force-reinstall')}. Or write {instead}"
         )
-    state: Mapping[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
-    return state
+    return read_pickled(file)
 
 
 def _named_as_timm_does(state: Mapping[str, Tensor], weights: PackagedWeights) -> dict[str, Tensor]:

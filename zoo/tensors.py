@@ -74,3 +74,16 @@ def load_matching(path: Path, wanted: Mapping[str, Tensor], network: str) -> dic
             f"({len(missing) + len(misshapen)} of {len(wanted)} tensors don't fit)"
         )
     return tensors
+
+
+def read_pickled(path: Path) -> Mapping[str, Tensor]:
+    """Read a state dict that others have pickled: tensors alone, so that nothing in it runs.
+
+    The one place where a pickle is opened. zoo itself writes none.
+
+    Raises:
+        OSError: it cannot be read.
+        pickle.UnpicklingError: it holds something else.
+    """
+    state: Mapping[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    return state

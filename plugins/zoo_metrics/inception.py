@@ -16,7 +16,7 @@ from zoo.features import SEED, Weights
 from zoo.files import sha256_of
 from zoo.hub import download
 from zoo.registry.contracts import Picture
-from zoo.tensors import load_matching
+from zoo.tensors import load_matching, read_pickled
 from zoo_metrics.parts import over_parts
 
 URL = "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
@@ -111,7 +111,7 @@ def _read(weights: Weights, wanted: Mapping[str, Tensor]) -> Mapping[str, Tensor
     file = download(URL, what=WHAT, instead=INSTEAD)
     if not sha256_of(file).startswith(_DIGEST):
         raise ZooError(f"{file} does not hold {WHAT}: remove it, and it is fetched again. Or write {INSTEAD}")
-    state: Mapping[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
+    state = read_pickled(file)
     if missing := [name for name, tensor in wanted.items() if name not in state or state[name].shape != tensor.shape]:
         raise ZooError(f"{file} does not hold {WHAT}: {missing[0]} is missing. Write {INSTEAD}")
     return {name: state[name] for name in wanted}
