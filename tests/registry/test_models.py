@@ -13,6 +13,9 @@ import pytest
 import sites
 import torch
 from forking import Forking
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file
 from sites import zoo_each
 from tiny import tiny, weights
 from typer.testing import CliRunner
@@ -27,6 +30,7 @@ from zoo.registry.catalogue import load_catalogue
 from zoo.registry.models import find_model
 from zoo.registry.plugins import load_plugins
 from zoo.run import Run
+from zoo.tensors import save_tensors
 from zoo.testing import check_model
 from zoo.training.fine_tuning import fine_tuning
 
@@ -85,6 +89,25 @@ def test_a_name_is_found_before_a_folder_of_that_name(calm: Callable[..., Path],
     assert find_model("calm", last=True).file == Path("calm/last.safetensors")
     assert find_model(find_model("calm")) == find_model("calm")
     assert load_model("calm", "cpu").recipe == load_model(trained.path, "cpu").recipe
+
+
+def test_of_a_run_the_best_model_colours_and_with_last_the_newest(trained: Run, photos: Path) -> None:
+    shutil.copytree(trained.path, "mine")
+    newest, photo = Path("mine/last.safetensors"), photos / "00.png"
+    with safe_open(newest, "pt") as file:
+        told = file.metadata()
+    save_tensors(newest, {name: 2 * tensor for name, tensor in load_file(newest).items()}, told)
+    pictures = []
+    for words, file in (([], "model.safetensors"), (["--last"], "last.safetensors")):
+        out = f"{file}.png"
+        done = CliRunner().invoke(
+            app, ["colorize", str(photo), "-o", out, "--model", "mine", "--device", "cpu", *words]
+        )
+        assert done.exit_code == 0, done.stderr
+        wanted = load_model(Path("mine", file), "cpu").colorize(photo)
+        assert Image.open(out).tobytes() == wanted.tobytes()
+        pictures.append(wanted.tobytes())
+    assert pictures[0] != pictures[1]
 
 
 @pytest.mark.parametrize(
