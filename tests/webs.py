@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import torch
+from conftest import colourful
 from serving import in_thread
 from tiny import tiny
 from torch import Tensor, nn
@@ -43,6 +45,12 @@ class Brown(Painter):
 
     def forward(self, lightness: Tensor) -> Tensor:  # type: ignore[override]
         return super().forward(lightness, lightness.new_zeros(len(lightness), 3, *lightness.shape[2:]))
+
+
+def photograph(width: int = 96, height: int = 64, kind: str = "JPEG", **more: Any) -> bytes:
+    file = io.BytesIO()
+    colourful(height, width).convert("L").save(file, kind, **more)
+    return file.getvalue()
 
 
 @dataclass

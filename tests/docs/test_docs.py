@@ -1,4 +1,4 @@
-"""The documentation says what is so: commands parse, code runs, links lead somewhere, nothing is left out."""
+"""The documentation says what is so: commands parse, code runs, nothing is left out."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import torch
 import typer
+from pages import PAGES, ROOT, name_of
 from public_api import own_commands
 from safetensors.torch import load_file
 from sites import add_metadata
@@ -36,9 +37,6 @@ from zoo.testing import checks, networks
 from zoo.testing.subject import CPU
 from zoo.training import resume
 
-ROOT = Path(__file__).parents[2]
-AT_THE_TOP = [ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING", "SECURITY")]
-PAGES = [*AT_THE_TOP, *sorted((ROOT / "docs").rglob("*.md"))]
 # They are about plugins, and hold some: the files of a page are written and known while its commands are looked at.
 AUTHORS = [ROOT / "docs" / f"{name}.md" for name in ("plugins", "contracts", "knowing-more", "hooks")]
 WITH_PLUGIN = [ROOT / "README.md", *AUTHORS]
@@ -76,10 +74,6 @@ class Block:
     text: str
     mark: str
     """What the HTML comment before it says, such as `run` or `file: x.py`."""
-
-
-def name_of(page: Path) -> str:
-    return page.relative_to(ROOT).as_posix()
 
 
 @functools.cache
@@ -501,54 +495,3 @@ def test_every_shipped_recipe_is_described() -> None:
         shipped = tomllib.load(file)["recipes"]
     for name, recipe in shipped.items():
         assert f"| `{name}` | {recipe['summary']}" in text
-
-
-# ------------------------------------------------------------------------------------------------- links
-
-
-@pytest.mark.parametrize("page", [pytest.param(page, id=name_of(page)) for page in PAGES])
-def test_links_lead_somewhere(page: Path) -> None:
-    """On a code host, that is; `make docs` checks them as the site has them."""
-    for file, anchor in links(page):
-        assert file.is_file(), file
-        if anchor:
-            assert anchor in headings(file), f"{name_of(file)}#{anchor}"
-
-
-def links(page: Path) -> list[tuple[Path, str]]:
-    """The files that a page links to, and the anchors in them."""
-    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
-    found = []
-    for target in re.findall(r"\]\(([^)\s]+)\)", text):
-        if not target.startswith(("https://", "http://")):
-            file, _, anchor = target.partition("#")
-            found.append(((page.parent / file).resolve() if file else page, anchor))
-    return found
-
-
-def headings(page: Path) -> set[str]:
-    """The anchors that GitHub makes of a page's headings."""
-    titles = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
-
-
-def test_every_page_can_be_reached_from_the_index() -> None:
-    index = ROOT / "docs" / "index.md"
-    reached, waiting = {index}, [index]
-    while waiting:
-        linked = {file for file, _ in links(waiting.pop()) if file in PAGES}
-        waiting += linked - reached
-        reached |= linked
-    assert reached == set(PAGES)
-
-
-def test_every_page_is_in_the_navigation_of_the_site() -> None:
-    with (ROOT / "zensical.toml").open("rb") as file:
-        nav = tomllib.load(file)["project"]["nav"]
-    assert sorted(in_navigation(nav)) == sorted(map(name_of, PAGES))
-
-
-def in_navigation(entry: Any) -> list[str]:
-    if isinstance(entry, str):
-        return [entry]
-    return [page for one in (entry.values() if isinstance(entry, dict) else entry) for page in in_navigation(one)]
