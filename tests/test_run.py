@@ -69,7 +69,8 @@ def test_a_missing_key_is_named(run: Run, key: str) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"{", "Expecting property name"), (b"[]", "expected a table in braces"), (b"[" * 5000, "nested too deeply"),
+    [(b"{", "Expecting property name"), (b"[]", "expected a table in braces"),
+     (b"[" * 5000 + b"]" * 5000, "nested too deeply"),
      (b'{"and": ' + b"[" * 400 + b"]" * 400 + b"}", "nested too deeply"),
      (b"9" * 5000, "a number of more digits"), (b"\xff\xfe", "not text in UTF-8")],
     ids=["half", "list", "endless", "deep", "long", "binary"],
@@ -100,7 +101,7 @@ def test_the_others_are_listed_all_the_same(run: Run) -> None:
     assert all(name in info["reason"] for name, info in found.items() if info["state"] == "unreadable")
 
 
-@pytest.mark.parametrize("line", ["3", "[]", '"x"', "{}", '{"step": "7"}', '{"step": null}', "[" * 5000])
+@pytest.mark.parametrize("line", ["3", "[]", '"x"', "{}", '{"step": "7"}', '{"step": null}', "[" * 5000 + "]" * 5000])
 def test_a_line_of_metrics_that_is_none_is_named(run: Run, line: str) -> None:
     run.log({"step": 1})
     with (run.path / "metrics.jsonl").open("a") as file:
