@@ -37,6 +37,7 @@ def make_film(
     tone: str = "",
     subtitles: str = "",
     aspect: Fraction | None = None,
+    comment: str = "",
 ) -> Path:
     """Make a film of greys at 25 frames per second, unless times are given in its time base.
 
@@ -51,6 +52,7 @@ def make_film(
         tone: codec of the sound, if there is one.
         subtitles: codec of the subtitles, if there are some.
         aspect: of a pixel.
+        comment: what the file says of the film.
     """
     if isinstance(pictures, int):
         pictures = [picture(number) for number in range(pictures)]
@@ -69,7 +71,7 @@ def make_film(
             stream.set_display_rotation(turned)
         sound: Any = out.add_stream(tone, rate=8000, layout="mono") if tone else None
         words = out.add_mux_stream(subtitles, time_base=Fraction(1, 1000)) if subtitles else None
-        out.metadata["title"] = "Gardens"
+        out.metadata.update({"title": "Gardens"} | ({"comment": comment} if comment else {}))
         out.start_encoding()
         for number, luma in enumerate(pictures):
             frame = grey_frame(luma, pixels)

@@ -144,7 +144,7 @@ def colour_film(
         if not work.segments:
             raise ZooError(f"{path} has no frame that can be read")
         joined = work.joined(target)
-        join(film, work.segments, joined, without=left_out)
+        join(film, work.segments, joined, model.mark, without=left_out)
         joined.replace(target)
         sync_folder(target.parent)
     return Outcome(done, resumed, frames.damaged, left_out)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.stream import Stream
 
+    from zoo.photo import Mark
     from zoo_video.film import Film
     from zoo_video.segments import Segment
 
@@ -29,6 +30,7 @@ _DISPENSABLE = ("data", "unknown")
 _CALLED = {"audio": "sound", "subtitle": "subtitles", "video": "other pictures", "attachment": "attachments"}
 _OF_THE_FILE = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
 """What a file says of itself, and not of the film."""
+_COMMENT = "comment"
 
 
 def check_room(film: Film, target: Path, *, lossless: bool) -> list[int]:
@@ -66,13 +68,14 @@ def check_room(film: Film, target: Path, *, lossless: bool) -> list[int]:
         return [stream.index for stream in unfit]
 
 
-def join(film: Film, segments: Sequence[Segment], target: Path, *, without: Collection[int] = ()) -> None:
+def join(film: Film, segments: Sequence[Segment], target: Path, mark: Mark, *, without: Collection[int] = ()) -> None:
     """Write the coloured film.
 
     Args:
         film: the original.
         segments: of all of its frames, one at least.
         target: the file; what is there is replaced.
+        mark: what its comment says of where its colours come from, after the original's own.
         without: streams of the original that are left out.
 
     Raises:
@@ -87,7 +90,7 @@ def join(film: Film, segments: Sequence[Segment], target: Path, *, without: Coll
         first = stack.enter_context(opened(segments[0].file))
         new = stack.enter_context(replacing(target))
         out = stack.enter_context(writing(new, form, exact if form != "matroska" else None))
-        _describe(out, source)
+        _describe(out, source, mark)
         copies: dict[int, Stream] = {}
         for stream in source.streams:
             if stream.index == film.stream:
@@ -104,10 +107,18 @@ def join(film: Film, segments: Sequence[Segment], target: Path, *, without: Coll
             out.mux_one(packet)
 
 
-def _describe(out: OutputContainer, source: InputContainer) -> None:
-    out.metadata.update({key: value for key, value in source.metadata.items() if key.lower() not in _OF_THE_FILE})
+def _describe(out: OutputContainer, source: InputContainer, mark: Mark) -> None:
+    told = {key: value for key, value in source.metadata.items() if key.lower() not in _OF_THE_FILE}
+    # Kinds of files differ in how they spell it.
+    comments = [told.pop(key) for key in list(told) if key.lower() == _COMMENT]
+    out.metadata.update({**told, _COMMENT: "\n".join([*comments, _in_words(mark)])})
     if chapters := source.chapters():
         out.set_chapters(chapters)
+
+
+def _in_words(mark: Mark) -> str:
+    model = f" with {mark.model or 'a model'}, SHA-256 {mark.sha256}" if mark.sha256 else ""
+    return f"coloured by zoo {mark.version}{model}"
 
 
 def _add_copy(out: OutputContainer, stream: Stream) -> Stream:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import os
 import signal
@@ -31,6 +32,7 @@ from zoo.model import save_model
 from zoo.photo import Photo
 from zoo.photo.color import rgb_to_lab
 from zoo.registry import resolve
+from zoo.versions import zoo_version
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +117,16 @@ def test_sound_and_subtitles_are_copied(model: Path, name: str, subtitles: str) 
     with av.open(f"out-{name}") as out:
         assert [stream.type for stream in out.streams] == ["video", "audio", "subtitle"]
         assert out.metadata["title"] == "Gardens"
+
+
+@pytest.mark.parametrize("name", ["out.mkv", "out.mp4", "out.mov"])
+def test_a_film_says_where_its_colours_are_from_after_what_it_said_before(model: Path, name: str) -> None:
+    film = make_film(Path("film.mkv"), 2, comment="Our garden")
+    colour(model, film, name)
+    with av.open(name) as out:
+        told = {key.lower(): value for key, value in out.metadata.items()}["comment"]
+    digest = hashlib.sha256(model.read_bytes()).hexdigest()
+    assert told.splitlines() == ["Our garden", f"coloured by zoo {zoo_version()} with model, SHA-256 {digest}"]
 
 
 def test_times_are_kept_exactly_however_unequal(model: Path) -> None:
