@@ -121,6 +121,21 @@ def test_killed_while_replacing_what_was_there(model: Model, jobs: list[Job], tm
     assert became(go(model, [job], saturation=0.5, overwrite=True)) == "c"
 
 
+def test_killed_while_replacing_somebodys_file(model: Model, jobs: list[Job]) -> None:
+    (job,) = jobs[:1]
+    job.target.parent.mkdir()
+    job.target.write_bytes(b"precious")
+    assert became(go(model, [job], overwrite=True)) == "c"
+    assert became(go(model, [job])) == "s"
+    made = job.target.read_bytes()
+    job.target.write_bytes(b"retouched")
+    assert became(go(model, [job])) == "s"
+    job.target.write_bytes(b"precious")  # as it is when the process is killed before the result takes its place
+    assert became(go(model, [job])) == "f"
+    assert became(go(model, [job], overwrite=True)) == "c"
+    assert job.target.read_bytes() == made
+
+
 def test_a_ledger_that_was_cut_short_is_read_as_far_as_it_goes(model: Model, jobs: list[Job], tmp_path: Path) -> None:
     go(model, jobs)
     file = tmp_path / "out/.zoo-album.jsonl"
@@ -163,8 +178,8 @@ def test_several_may_write_at_once(tmp_path: Path) -> None:
     made = Made("a", "b", {"seed": 1})
     ledgers = [Ledger(tmp_path, part) for part in ("", "1-of-2", "2-of-2")]
     for number, ledger in enumerate(ledgers):
-        (tmp_path / f"{number}.png").write_bytes(b"x")
         ledger.add(tmp_path / f"{number}.png", made, "hash", "1")
+        (tmp_path / f"{number}.png").write_bytes(b"x")
         ledger.close()
     assert len(list(tmp_path.glob(".zoo-album*.jsonl"))) == 3
     whole = Ledger(tmp_path, "other")

@@ -74,11 +74,12 @@ class Ledger:
         *older, line = lines
         if {key: line.get(key) for key in ("original", "model", "settings")} != _as_json(made):
             return False
-        if exactly is None and not older:
+        if exactly is None and not older and "over" not in line:
             return True  # somebody may have retouched it since
         found = self._digest(target)
         if exactly is None:  # one that was to be replaced when the process was killed?
-            return line.get("result") == found or all(old.get("result") != found for old in older)
+            before = [line.get("over"), *(old.get("result") for old in older)]
+            return line.get("result") == found or found not in before
         return line.get("zoo") == exactly and line.get("result") == found
 
     def add(self, target: Path, made: Made, result: str, version: str) -> None:
@@ -93,7 +94,10 @@ class Ledger:
         Raises:
             OSError: it cannot be written.
         """
-        line = {"target": self._name(target), **_as_json(made), "result": result, "zoo": version, "at": time.time()}
+        name = self._name(target)
+        line = {"target": name, **_as_json(made), "result": result, "zoo": version, "at": time.time()}
+        if name not in self._known and target.is_file() and not target.is_symlink():
+            line["over"] = self._digest(target)  # somebody's file, which is to be replaced
         with self._lock:
             if self._descriptor is None:
                 self._descriptor = self._opened()
@@ -106,7 +110,7 @@ class Ledger:
                 os.close(self._descriptor)
                 self._descriptor = None  # so that a line that was cut short gets its end
                 raise
-            self._known.setdefault(line["target"], []).append(line)
+            self._known.setdefault(name, []).append(line)
 
     def close(self) -> None:
         """Close the file. It is opened again where something is added."""
