@@ -27,25 +27,11 @@ class Distance(nn.Module):
     """Mean distance in the a*b* plane: what `chroma_error` measures, in units of chroma.
 
     The norm of the difference, which no axis is special to; `l1` pulls a* and b* to grey one by one.
-
-    Args:
-        outward: How much dearer it is to be too dull than to be too vivid, as a share of the distance: the loss is
-            |fake - real| + outward * (|real| - |fake|). Where many colours are likely, their middle is duller than most
-            of them; with this it is a point further out, a geometric quantile (Chaudhuri 1996, On a geometric notion of
-            quantiles for multivariate data) in the direction away from grey.
     """
-
-    def __init__(self, *, outward: Annotated[float, Field(ge=0, lt=1)] = 0.0) -> None:
-        super().__init__()
-        self.outward = outward
 
     def forward(self, fake: Picture, real: Picture) -> Tensor:
         """Compare two batches of pictures."""
-        found, wanted = fake.chroma.float(), real.chroma.float()
-        distance: Tensor = torch.linalg.vector_norm(found - wanted, dim=1).mean()
-        if self.outward:
-            lacking = torch.linalg.vector_norm(wanted, dim=1) - torch.linalg.vector_norm(found, dim=1)
-            distance = distance + self.outward * lacking.mean()
+        distance: Tensor = torch.linalg.vector_norm(fake.chroma.float() - real.chroma.float(), dim=1).mean()
         return distance
 
 
